@@ -1,0 +1,55 @@
+"""unittest base classes and mixins for tests that need real containers.
+
+The house, from the ground up. A module imports only from lines above its own, never from this
+facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` reads the law here.
+
+    _version  errors          the version; the exception tree
+    settings                  every environment variable and property, read on demand
+    ports  images             "443/tcp" and its like; names of images
+    wait                      the one waiting loop, and one file per strategy
+    _session                  session id, names and labels
+    _docker                   the only file that imports the Docker SDK
+    connection                modes and endpoints: the pure resolver
+    facts                     what can be known about where we run, for the resolver
+    request  running          what is asked for (frozen); what you get
+    lifecycle                 order, events, ledger, starting and stopping sets of things
+    network                   networks
+    options                   the with_… methods
+    container                 what users declare and start
+    modules                   ready-made containers
+    mixins                    class fixture, connection, assertions: what a test class inherits
+    case                      ContainerTestCase: reads as the whole story
+"""
+
+from __future__ import annotations
+
+from . import errors, wait
+from ._version import __version__
+from .case import ContainerTestCase
+from .connection import ConnectionMode, Endpoint
+from .container import DockerContainer, GenericContainer
+from .lifecycle.fixture import omitted
+from .mixins.assertions import ContainerAssertionsMixin
+from .mixins.connection import ConnectionMixin
+from .mixins.containers import ContainersMixin
+from .network import Network
+
+__all__ = [
+    # what a test class inherits
+    "ConnectionMixin",
+    "ContainerAssertionsMixin",
+    "ContainerTestCase",
+    "ContainersMixin",
+    # what it declares
+    "DockerContainer",
+    "GenericContainer",
+    "Network",
+    "omitted",
+    "wait",
+    # what it gets
+    "ConnectionMode",
+    "Endpoint",
+    "errors",
+    # the package itself
+    "__version__",
+]

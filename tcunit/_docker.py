@@ -1,0 +1,506 @@
+"""The engine: finding it, and every call that is made to it.
+
+This is the only file that imports the Docker SDK, and it does so when the first call is made. Calls
+are the SDK's low-level ones: one round trip each. A client is shared by the threads of a process
+and never crosses a fork. ``os.environ`` is never changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from .errors import DeclarationError, EngineError, EngineNotFound, ImageNotFound
+from .images import with_tag
+from .settings import DOCKER_CONTEXT, DOCKER_HOST, Settings
+
+if TYPE_CHECKING:
+    import docker
+    from docker.models.containers import Container as SdkContainer
+    from docker.models.networks import Network as SdkNetwork
+    from docker.tls import TLSConfig
+
+Json = dict[str, Any]
+
+POOL_SIZE = 64
+REQUEST_TIMEOUT = 120
+
+
+class NameTaken(EngineError):
+    """Another container or network has this name."""
+
+
+class NotThere(EngineError):
+    """The engine knows no such resource."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A place where an engine may be: where that was said, its URL, or why there is none."""
+
+    source: str
+    url: str
+    tls: TLSConfig | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """What an image declares, as far as it matters for a start."""
+
+    id: str
+    ports: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+
+
+@dataclass
+class Engine:
+    """A Docker engine that answered, and the calls made to it."""
+
+    url: str
+    source: str
+    client: docker.DockerClient
+    version: Json
+    _images: dict[tuple[str, str], ImageInfo] = field(default_factory=dict)
+    _image_locks: dict[tuple[str, str], threading.Lock] = field(default_factory=dict)
+
+    @cached_property
+    def kind(self) -> str:
+        """How it is reached: ``unix``, ``npipe``, ``tcp`` or ``ssh``."""
+        scheme = urlsplit(self.url).scheme.removeprefix("http+")
+        return scheme if scheme in ("unix", "npipe", "ssh") else "tcp"
+
+    @cached_property
+    def hostname(self) -> str:
+        """The host in its URL; empty where it is reached by a local socket."""
+        return "" if self.kind in ("unix", "npipe") else urlsplit(self.url).hostname or ""
+
+    @cached_property
+    def is_desktop(self) -> bool:
+        """Whether it runs in the virtual machine of Docker Desktop."""
+        return "Docker Desktop" in self.version.get("Platform", {}).get("Name", "")
+
+    @cached_property
+    def is_rootless(self) -> bool:
+        """Whether it runs without root, with a network namespace of its own."""
+        parts = self.version.get("Components") or []
+        return any(part.get("Name") == "rootlesskit" for part in parts)
+
+    # -- images ---------------------------------------------------------------------------------
+
+    def image(self, name: str, platform: str | None = None) -> ImageInfo:
+        """What an image declares; it is pulled if it is missing, once for all who ask.
+
+        Raises:
+            ImageNotFound: it is neither present nor can it be pulled.
+        """
+        key = (with_tag(name), platform or "")
+        with self._image_locks.setdefault(key, threading.Lock()):
+            if key not in self._images:
+                self._images[key] = self._inspect_image(*key) or self._pull(*key)
+            return self._images[key]
+
+    def forget_image(self, name: str, platform: str | None = None) -> None:
+        """Ask again for an image the next time, because it was removed in between."""
+        self._images.pop((with_tag(name), platform or ""), None)
+
+    def _inspect_image(self, name: str, platform: str) -> ImageInfo | None:
+        try:
+            with _translated(f"looking for the image {name}"):
+                found: Json = self.client.api.inspect_image(name)  # type: ignore[no-untyped-call]
+        except NotThere:
+            return None
+        if platform and not _fits(found, platform):
+            return None
+        config = found.get("Config") or {}
+        return ImageInfo(
+            found["Id"], tuple(config.get("ExposedPorts") or ()), tuple(config.get("Volumes") or ())
+        )
+
+    def _pull(self, name: str, platform: str) -> ImageInfo:
+        repository, _, tag = name.rpartition("@" if "@" in name else ":")
+        try:
+            with _translated(f"pulling {name}"):
+                for line in self.client.api.pull(
+                    repository, tag, platform=platform or None, stream=True, decode=True
+                ):
+                    if "error" in line:
+                        raise ImageNotFound(_no_image(name, line["error"]))
+        except EngineError as error:
+            raise ImageNotFound(_no_image(name, str(error))) from error
+        found = self._inspect_image(name, platform)
+        if found is None:
+            raise ImageNotFound(_no_image(name, f"what was pulled is not for {platform}"))
+        return found
+
+    # -- networks -------------------------------------------------------------------------------
+
+    def create_network(self, name: str, labels: Mapping[str, str], options: Json) -> str:
+        """Create a network and return its id."""
+        with _translated(f"creating the network {name}"):
+            created: Json = self.client.api.create_network(
+                name, labels=dict(labels), check_duplicate=True, **options
+            )
+            return str(created["Id"])
+
+    def inspect_network(self, network: str) -> Json:
+        """What the engine knows of a network."""
+        with _translated(f"looking at the network {network}"):
+            found: Json = self.client.api.inspect_network(network)
+            return found
+
+    def connect(self, network: str, container: str, aliases: Sequence[str]) -> None:
+        """Connect a container to a further network."""
+        with _translated(f"connecting {container} to the network {network}"):
+            self.client.api.connect_container_to_network(
+                container, network, aliases=list(aliases) or None
+            )
+
+    def disconnect(self, network: str, container: str) -> None:
+        """Disconnect a container from a network, also one that has ended."""
+        with _translated(f"disconnecting {container} from the network {network}"):
+            self.client.api.disconnect_container_from_network(container, network, force=True)
+
+    def remove_network(self, network: str) -> None:
+        """Remove a network; no error if it is not there."""
+        with contextlib.suppress(NotThere), _translated(f"removing the network {network}"):
+            self.client.api.remove_network(network)
+
+    # -- containers -----------------------------------------------------------------------------
+
+    def create_container(
+        self, image: str, name: str, options: Json, endpoint: tuple[str, Sequence[str]] | None
+    ) -> str:
+        """Create a container and return its id.
+
+        Args:
+            options: what the SDK's ``containers.create`` takes, by the low-level names.
+            endpoint: the network to begin with, and its aliases there.
+        """
+        api = self.client.api
+        with _translated(f"creating the container {name}"):
+            host, create = split_options(options)
+            if endpoint is not None:
+                network, aliases = endpoint
+                host["network_mode"] = network
+                config: Any = {network: api.create_endpoint_config(aliases=list(aliases) or None)}
+                create["networking_config"] = api.create_networking_config(config)
+            host_config = api.create_host_config(**host)
+            created: Json = api.create_container(
+                image, name=name, host_config=host_config, **create
+            )
+            return str(created["Id"])
+
+    def start(self, container: str) -> None:
+        """Start a container that was created or has ended."""
+        with _translated(f"starting {container}"):
+            self.client.api.start(container)
+
+    def inspect(self, container: str) -> Json:
+        """What the engine knows of a container."""
+        with _translated(f"looking at {container}"):
+            found: Json = self.client.api.inspect_container(container)
+            return found
+
+    def stop(self, container: str, timeout: int = 10) -> None:
+        """Ask a container to end, and kill it after some seconds."""
+        with contextlib.suppress(NotThere), _translated(f"stopping {container}"):
+            self.client.api.stop(container, timeout=timeout)
+
+    def remove_container(self, container: str, volumes: bool = True) -> None:
+        """Kill and remove a container with its anonymous volumes; no error if it is not there."""
+        with contextlib.suppress(NotThere), _translated(f"removing {container}"):
+            self.client.api.remove_container(container, v=volumes, force=True)
+
+    def logs(self, container: str, *, stdout: bool = True, stderr: bool = True, **kw: Any) -> bytes:
+        """What a container logged; ``tail=``, ``since=`` and ``timestamps=`` as in the SDK."""
+        with _translated(f"reading the log of {container}"):
+            logged: bytes = self.client.api.logs(container, stdout=stdout, stderr=stderr, **kw)
+            return logged
+
+    def follow_logs(self, container: str, *, stdout: bool, stderr: bool, since: float = 0.0) -> Any:
+        """What a container logs from a moment on, as a stream of bytes that has ``close()``."""
+        with _translated(f"following the log of {container}"):
+            return self.client.api.logs(
+                container, stdout=stdout, stderr=stderr, stream=True, follow=True,
+                since=since or None,
+            )  # fmt: skip
+
+    def exec(
+        self, container: str, command: str | Sequence[str], **options: Any
+    ) -> tuple[int, list[tuple[int, bytes]]]:
+        """Run a command in a container.
+
+        Returns:
+            Its exit code, and its output in the order it came, as pairs of stream (1 is stdout, 2
+            is stderr) and bytes.
+        """
+        from docker.utils.socket import frames_iter
+
+        api = self.client.api
+        with _translated(f"running a command in {container}"):
+            created: Json = api.exec_create(container, command, **options)
+            stream: Any = api.exec_start(created["Id"], socket=True)
+            try:
+                chunks = list(frames_iter(stream, tty=False))  # type: ignore[no-untyped-call]
+            finally:
+                stream._response.close()  # the SDK leaves its connection open
+                stream.close()
+            return int(api.exec_inspect(created["Id"])["ExitCode"]), chunks
+
+    def events(self, filters: Json) -> Any:
+        """The engine's events from now on, as a stream of dicts that has ``close()``."""
+        with _translated("subscribing to the engine's events"):
+            return self.client.api.events(filters=filters, decode=True)
+
+    def labelled(self, label: str) -> dict[str, list[str]]:
+        """The names of all that has a label: ``containers`` and ``networks``."""
+        api, filters = self.client.api, {"label": label}
+        with _translated(f"listing what has the label {label}"):
+            containers = api.containers(all=True, filters=filters)
+            networks = api.networks(filters=filters)
+            return {
+                "containers": [each["Names"][0].lstrip("/") for each in containers],
+                "networks": [each["Name"] for each in networks],
+            }
+
+    def sdk_container(self, container: str) -> SdkContainer:
+        """The SDK's own object for a container."""
+        with _translated(f"looking at {container}"):
+            return self.client.containers.get(container)
+
+    def sdk_network(self, network: str) -> SdkNetwork:
+        """The SDK's own object for a network."""
+        with _translated(f"looking at the network {network}"):
+            return self.client.networks.get(network)
+
+
+@cache
+def _option_names() -> tuple[frozenset[str], frozenset[str]]:
+    from docker.api.container import ContainerApiMixin
+    from docker.types import HostConfig
+
+    host = set(inspect.signature(HostConfig.__init__).parameters) - {"self", "version", "runtime"}
+    create = set(inspect.signature(ContainerApiMixin.create_container).parameters) - {"self"}
+    return frozenset(host), frozenset(create)
+
+
+def split_options(options: Mapping[str, Any]) -> tuple[Json, Json]:
+    """Part options into those of the host configuration and those of the container itself.
+
+    Raises:
+        DeclarationError: the SDK knows no such option; names the nearest it knows.
+    """
+    host, create = _option_names()
+    for name in options:
+        if name not in host | create:
+            import difflib
+
+            near = difflib.get_close_matches(name, host | create, 1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise DeclarationError(f"the Docker SDK has no container option {name!r}{hint}")
+    return (
+        {name: value for name, value in options.items() if name in host},
+        {name: value for name, value in options.items() if name in create},
+    )
+
+
+# -- finding the engine ---------------------------------------------------------------------------
+
+_engines: dict[tuple[int, str, int], Engine] = {}
+_finding = threading.Lock()
+
+
+def find_engine(settings: Settings | None = None) -> Engine:
+    """The engine that the settings name, or the first that answers; one client per process.
+
+    In this order: ``DOCKER_HOST``, the properties ``docker.host`` and ``tc.host``, the active
+    context, the usual sockets. One that was named is the only one tried.
+
+    Raises:
+        EngineNotFound: lists each place that was tried, and why it failed.
+    """
+    tried = []
+    for candidate in candidates(settings or Settings()):
+        problem = candidate.problem
+        if not problem:
+            try:
+                return _connected(candidate)
+            except EngineError as error:
+                problem = str(error)
+        tried.append(f"  {candidate.source}: {candidate.url or '(no address)'}: {problem}")
+    raise EngineNotFound(
+        "no Docker engine answered. Tried:\n" + "\n".join(tried) + "\n"
+        "Start Docker, or name the engine in DOCKER_HOST (as in unix:///path/to/docker.sock or "
+        "tcp://host:2375). Set TCUNIT_WITHOUT_ENGINE=skip to skip such tests instead."
+    )
+
+
+def candidates(settings: Settings) -> Sequence[Candidate]:
+    """Where an engine may be, the places that were named before those that are usual."""
+    found = settings.find(DOCKER_HOST)
+    if not found.is_default:
+        return [_named(found.source, found.value, settings)]
+    name, source = _context_name(settings)
+    if name not in ("", "default"):
+        return [_of_context(name, source)]
+    return [
+        Candidate("usual socket", url, problem="" if _is_there(url) else "not there")
+        for url in usual_sockets(settings)
+    ]
+
+
+def usual_sockets(settings: Settings) -> Sequence[str]:
+    """The sockets of a usual installation, of Docker Desktop and of a rootless engine."""
+    if sys.platform == "win32":
+        return ["npipe:////./pipe/docker_engine"]
+    home, runtime = Path.home(), settings.environ.get("XDG_RUNTIME_DIR")
+    paths = [Path("/var/run/docker.sock")]
+    paths += [Path(runtime) / "docker.sock"] if runtime else []
+    paths += [home / ".docker/run/docker.sock", home / ".docker/desktop/docker.sock"]
+    paths += [Path(f"/run/user/{os.getuid()}/docker.sock")]
+    return [f"unix://{path}" for path in dict.fromkeys(paths)]
+
+
+def _is_there(url: str) -> bool:
+    return not url.startswith("unix://") or Path(url.removeprefix("unix://")).exists()
+
+
+def _named(source: str, url: str, settings: Settings) -> Candidate:
+    if "://" not in url:
+        return Candidate(source, url, problem="no URL: write unix:///path or tcp://host:port")
+    if not settings.environ.get("DOCKER_TLS_VERIFY") or not url.startswith(("tcp:", "https:")):
+        return Candidate(source, url)
+    from docker.errors import TLSParameterError
+    from docker.tls import TLSConfig
+
+    folder = Path(settings.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
+    cert, key, ca = (str(folder / name) for name in ("cert.pem", "key.pem", "ca.pem"))
+    try:
+        return Candidate(source, url, TLSConfig(client_cert=(cert, key), ca_cert=ca, verify=True))
+    except TLSParameterError as error:
+        return Candidate(source, url, problem=f"TLS files in {folder}: {error}")
+
+
+def _context_name(settings: Settings) -> tuple[str, str]:
+    if name := settings.get(DOCKER_CONTEXT):
+        return name, "DOCKER_CONTEXT"
+    folder = settings.environ.get("DOCKER_CONFIG")
+    path = (Path(folder) if folder else Path.home() / ".docker") / "config.json"
+    try:
+        return str(json.loads(path.read_text()).get("currentContext", "")), f"context in {path}"
+    except (OSError, ValueError):
+        return "", ""
+
+
+def _of_context(name: str, source: str) -> Candidate:
+    from docker.context import ContextAPI
+
+    place = f"{source} ({name})"
+    try:
+        context = ContextAPI.get_context(name)
+    except Exception as error:
+        return Candidate(place, "", problem=f"the context cannot be read: {error}")
+    if context is None or not context.Host:
+        return Candidate(place, "", problem="there is no such context; see 'docker context ls'")
+    return Candidate(place, context.Host, context.TLSConfig)
+
+
+def _connected(candidate: Candidate) -> Engine:
+    key = (os.getpid(), candidate.url, id(candidate.tls) if candidate.tls else 0)
+    with _finding:
+        if key not in _engines:
+            _engines[key] = _connect(candidate)
+        return _engines[key]
+
+
+def _connect(candidate: Candidate) -> Engine:
+    import docker
+
+    with _translated("asking for its version"):
+        client = docker.DockerClient(
+            base_url=candidate.url,
+            tls=candidate.tls or False,
+            timeout=REQUEST_TIMEOUT,
+            use_ssh_client=candidate.url.startswith("ssh://"),
+            max_pool_size=POOL_SIZE,
+        )
+        return Engine(candidate.url, candidate.source, client, client.version())
+
+
+def _after_fork() -> None:
+    """A child has no engine and no lock of its parent's: sockets must not be shared."""
+    global _finding
+    _finding = threading.Lock()
+    _engines.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+# -- errors ---------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """Turn the SDK's errors into ours, with what was being done and what the engine said."""
+    import docker.errors
+    import requests.exceptions
+
+    try:
+        yield
+    except docker.errors.NotFound as error:
+        raise NotThere(f"{what}: {_said(error)}") from error
+    except docker.errors.APIError as error:
+        kind = NameTaken if _is_name_conflict(error) else EngineError
+        raise kind(f"{what}: {_said(error)}") from error
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        raise EngineError(f"{what}: {_root(error)}") from error
+
+
+def _said(error: Any) -> str:
+    return str(error.explanation or error)
+
+
+def _is_name_conflict(error: Any) -> bool:
+    text = _said(error)
+    return error.status_code == 409 and ("already in use" in text or "already exists" in text)
+
+
+def _root(error: BaseException) -> str:
+    """The operating system's word, where the SDK has wrapped it several times."""
+    inner: BaseException | None = error
+    seen: set[int] = set()
+    while inner is not None and id(inner) not in seen:
+        seen.add(id(inner))
+        if isinstance(inner, OSError) and inner.strerror:
+            return inner.strerror
+        inner = inner.__cause__ or inner.__context__
+    return str(error)
+
+
+def _fits(image: Json, platform: str) -> bool:
+    system, _, rest = platform.partition("/")
+    architecture = rest.partition("/")[0]
+    return image.get("Os") == system and architecture in ("", image.get("Architecture"))
+
+
+def _no_image(name: str, reason: str) -> str:
+    return (
+        f"the image {name} is not on the engine and cannot be pulled: {reason}. Check the name "
+        f"and the tag; behind a registry mirror, set TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX."
+    )
+
+
+Sink = Callable[[Json], None]

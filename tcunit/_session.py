@@ -1,0 +1,61 @@
+"""The session: whose resources these are, and how they are named and labelled.
+
+A session belongs to one process: a forked child gets one of its own as soon as it asks. Nothing is
+ever removed that lacks our session's label or bears another name than its name label says.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Mapping
+
+from ._version import __version__
+from .errors import DeclarationError
+
+LABEL_ROOT = "org.testcontainers"
+SESSION_LABEL = f"{LABEL_ROOT}.session-id"
+NAME_LABEL = f"{LABEL_ROOT}.name"
+LONGEST_NAME = 63  # of a DNS label, because a container's name is one
+
+_sessions: dict[int, str] = {}
+
+
+def session_id() -> str:
+    """The id of this process's session."""
+    return _sessions.setdefault(os.getpid(), uuid.uuid4().hex)
+
+
+def labels(name: str) -> dict[str, str]:
+    """The labels of a resource of this session."""
+    return {
+        LABEL_ROOT: "true",
+        SESSION_LABEL: session_id(),
+        NAME_LABEL: name,
+        f"{LABEL_ROOT}.lang": "python",
+        f"{LABEL_ROOT}.version": __version__,
+    }
+
+
+def is_ours(name: str, found: Mapping[str, str]) -> bool:
+    """Whether labels say that a resource is this session's and was not only copied from one."""
+    return found.get(SESSION_LABEL) == session_id() and found.get(NAME_LABEL) == name
+
+
+def check_labels(given: Mapping[str, str]) -> None:
+    """Refuse labels in the namespace by which resources are found again."""
+    for key in given:
+        if key == LABEL_ROOT or key.startswith(f"{LABEL_ROOT}."):
+            raise DeclarationError(
+                f"the label {key!r} is reserved, because clean-up goes by it: choose a name "
+                f"outside {LABEL_ROOT}"
+            )
+
+
+def resource_name(owner: str, attribute: str) -> str:
+    """A new name that says where a resource comes from: ``tcunit-ShopTest-db-3f2a9c1e``."""
+    words = [re.sub(r"[^a-zA-Z0-9_]+", "-", word).strip("-") for word in (owner, attribute)]
+    stem = "-".join(["tcunit", *filter(None, words)])
+    suffix = uuid.uuid4().hex[:8]
+    return f"{stem[: LONGEST_NAME - len(suffix) - 1]}-{suffix}"

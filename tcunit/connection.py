@@ -1,0 +1,250 @@
+"""Which address reaches a container from here: modes, endpoints, and the reason for each.
+
+Everything here is pure: facts go in, an answer and its reason come out. The facts are gathered in
+:mod:`tcunit.facts`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, NoReturn
+
+from .errors import NoAddress, SettingError
+from .ports import Port
+
+
+class ConnectionMode(StrEnum):
+    """How tests reach a container: by its own address, its network's gateway, or the host."""
+
+    BRIDGE_IP = "bridge_ip"
+    GATEWAY_IP = "gateway_ip"
+    DOCKER_HOST = "docker_host"
+
+    @classmethod
+    def parse(cls, value: str, source: str) -> ConnectionMode:
+        """Read a mode.
+
+        Raises:
+            SettingError: names the source, the values that are allowed and the nearest of them.
+        """
+        try:
+            return cls(value.lower() if isinstance(value, str) else value)
+        except ValueError:
+            near = difflib.get_close_matches(str(value), list(cls), 1)
+            hint = f" (did you mean {str(near[0])!r}?)" if near else ""
+            raise SettingError(
+                f"{source} has the value {value!r}{hint}: allowed are {', '.join(cls)}"
+            ) from None
+
+
+class Endpoint(NamedTuple):
+    """Where a container's port is reached from here: ``host, port = …``."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Binding(NamedTuple):
+    """One published address of a port: what listens on the engine's host."""
+
+    host_ip: str
+    host_port: int
+
+    @property
+    def is_any(self) -> bool:
+        """Whether it listens on every IPv4 address of the host."""
+        return self.host_ip in ("", "0.0.0.0")
+
+
+@dataclass(frozen=True)
+class EngineFacts:
+    """Where the engine is, as seen from here."""
+
+    kind: str
+    hostname: str = ""
+    is_desktop: bool = False
+    is_rootless: bool = False
+    own_container: str = ""
+    host_override: str = ""
+    override_source: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is reached by a socket of this machine."""
+        return self.kind in ("unix", "npipe")
+
+    @property
+    def has_host_network(self) -> bool:
+        """Whether its bridges can be interfaces of a machine of ours at all."""
+        return not (self.is_desktop or self.is_rootless)
+
+
+@dataclass(frozen=True)
+class NetworkFacts:
+    """One network, as seen from here.
+
+    ``bridge_here`` is true only where its interface exists in our network namespace, holds the
+    gateway's address, and is the interface of *this* engine's network for certain.
+    """
+
+    name: str
+    id: str = ""
+    gateway: str = ""
+    bridge: str = ""
+    bridge_here: bool = False
+    is_shared: bool = False
+    is_internal: bool = False
+
+
+@dataclass(frozen=True)
+class ContainerFacts:
+    """Where one container is: its address on the chosen network and its published ports."""
+
+    name: str
+    ip: str = ""
+    gateway: str = ""
+    on_host_network: bool = False
+    bindings: tuple[tuple[Port, Binding], ...] = ()
+
+    def of(self, port: Port) -> list[Binding]:
+        """The published addresses of a port."""
+        return [binding for known, binding in self.bindings if known == port]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A connection mode, the rule that chose it, and why."""
+
+    mode: ConnectionMode
+    rule: str
+    reason: str
+
+
+class Wish(NamedTuple):
+    """A mode that somebody asked for, and where."""
+
+    mode: str | None
+    source: str
+
+
+def decide(wishes: Sequence[Wish], engine: EngineFacts, network: NetworkFacts | None) -> Decision:
+    """The connection mode: the first wish that is one, else what the facts allow."""
+    for mode, source in wishes:
+        if mode:
+            return Decision(ConnectionMode.parse(mode, source), "asked for", source)
+    return _by_facts(engine, network)
+
+
+def _by_facts(engine: EngineFacts, network: NetworkFacts | None) -> Decision:
+    if network and engine.has_host_network and network.bridge_here:
+        reason = f"{network.bridge}, the bridge of {network.name}, is here and has its gateway"
+        return Decision(ConnectionMode.BRIDGE_IP, "bridge here", reason)
+    if network and network.is_shared:
+        reason = f"our own container is on the network {network.name}"
+        return Decision(ConnectionMode.BRIDGE_IP, "shared network", reason)
+    if engine.own_container and engine.is_local:
+        reason = f"we run in the container {engine.own_container[:12]} of the same engine"
+        return Decision(ConnectionMode.GATEWAY_IP, "in a container", reason)
+    if not engine.is_local:
+        reason = f"the engine is reached by {engine.kind} at {engine.hostname}"
+    elif not engine.has_host_network:
+        reason = "its networks are not here: " + ("Desktop" if engine.is_desktop else "rootless")
+    else:
+        reason = "its bridge cannot be seen from here"
+    return Decision(ConnectionMode.DOCKER_HOST, "otherwise", reason)
+
+
+def docker_host(engine: EngineFacts, gateway: str) -> str:
+    """The address of the engine's host, as seen from here."""
+    if engine.host_override:
+        return engine.host_override
+    if engine.is_local:
+        return gateway if engine.own_container and gateway else "127.0.0.1"
+    return engine.hostname
+
+
+def host_address(mode: ConnectionMode, engine: EngineFacts, container: ContainerFacts) -> str:
+    """The host half of an endpoint.
+
+    Raises:
+        NoAddress: the container has none in this mode; says which mode would do.
+    """
+    if container.on_host_network or mode is ConnectionMode.DOCKER_HOST:
+        return docker_host(engine, container.gateway)
+    if mode is ConnectionMode.BRIDGE_IP:
+        return container.ip or _none(container, mode, "it is on no network with addresses")
+    return container.gateway or _none(container, mode, "its network has no gateway")
+
+
+def endpoint(
+    mode: ConnectionMode, engine: EngineFacts, container: ContainerFacts, port: Port
+) -> Endpoint:
+    """Host and port from one binding.
+
+    Raises:
+        NoAddress: the port has no address in this mode.
+    """
+    host = host_address(mode, engine, container)
+    if container.on_host_network or mode is ConnectionMode.BRIDGE_IP:
+        return Endpoint(host, port.number)
+    found = container.of(port)
+    if not found:
+        _none(container, mode, f"port {port} is not published")
+    fitting = _fitting(host, found)
+    if fitting is None:
+        listens = ", ".join(each.host_ip for each in found)
+        _none(container, mode, f"port {port} is published on {listens}, which {host} is not")
+    if fitting.host_ip == "::" and mode is ConnectionMode.DOCKER_HOST and host == "127.0.0.1":
+        return Endpoint("::1", fitting.host_port)
+    return Endpoint(host, fitting.host_port)
+
+
+def _fitting(host: str, bindings: Sequence[Binding]) -> Binding | None:
+    """The binding that listens on the host address; IPv4 and IPv6 may have different ports."""
+    exact = [each for each in bindings if each.host_ip == host]
+    any_v4 = [each for each in bindings if each.is_any]
+    any_v6 = [each for each in bindings if each.host_ip == "::"]
+    by_name = [] if _is_ip(host) else list(bindings)
+    order = exact + (any_v6 + any_v4 if ":" in host else any_v4 + any_v6) + by_name
+    return order[0] if order else None
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def listen_addresses(
+    engine: EngineFacts, network: NetworkFacts | None
+) -> tuple[tuple[str, ...], str]:
+    """On which addresses of the engine's host a port is published, and why; ``""`` is all.
+
+    A remote engine's ports must be reached from here, so they listen on all its interfaces. On
+    this machine, loopback and the network's gateway are enough for every mode.
+    """
+    if engine.host_override:
+        return ("",), f"all interfaces, because {engine.override_source} names the host"
+    if not engine.is_local:
+        return ("",), "all interfaces, because the engine is remote"
+    gateway = network.gateway if network else ""
+    if engine.has_host_network and gateway and "." in gateway:
+        return ("127.0.0.1", gateway), "loopback and the network's gateway"
+    return ("127.0.0.1",), "loopback alone"
+
+
+def _none(container: ContainerFacts, mode: ConnectionMode, reason: str) -> NoReturn:
+    raise NoAddress(
+        f"{container.name} has no address in connection mode {mode.value}: {reason}. Choose "
+        f"another mode (connection_mode, TESTCONTAINERS_CONNECTION_MODE), or publish the port "
+        f"with with_exposed_ports()."
+    )

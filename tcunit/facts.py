@@ -1,0 +1,136 @@
+"""What can be known about where the tests run: interfaces, our own container, the engine's place.
+
+Each fact is one that proves what it is used for. ``/.dockerenv`` is no such fact (virtual machines
+made from images have it), nor is an address alone (every engine has a 172.17.0.1).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import struct
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ._docker import Engine, NotThere
+from .connection import EngineFacts, NetworkFacts
+from .settings import HOST_OVERRIDE, Settings
+
+Json = dict[str, Any]
+
+BRIDGE_NAME_OPTION = "com.docker.network.bridge.name"
+_CONTAINER_IN_MOUNTS = re.compile(r"/containers/([0-9a-f]{64})/")
+_CONTAINER_IN_CGROUP = re.compile(r"([0-9a-f]{64})")
+_SIOCGIFADDR = 0x8915
+
+
+@dataclass
+class Surroundings:
+    """The facts about one engine and its networks, each gathered once, when it is needed."""
+
+    engine: Engine
+    settings: Settings
+    _networks: dict[str, NetworkFacts] = field(default_factory=dict)
+
+    @cached_property
+    def _own(self) -> Json | None:
+        """What this engine knows of the container we run in; ``None`` if we are in none of its."""
+        for container in own_container_ids():
+            try:
+                return self.engine.inspect(container)
+            except NotThere:
+                continue
+        return None
+
+    @cached_property
+    def facts(self) -> EngineFacts:
+        """Where the engine is."""
+        override = self.settings.find(HOST_OVERRIDE)
+        return EngineFacts(
+            self.engine.kind,
+            self.engine.hostname,
+            self.engine.is_desktop,
+            self.engine.is_rootless,
+            self._own["Id"] if self._own else "",
+            override.value,
+            override.source,
+        )
+
+    def network(self, name: str) -> NetworkFacts:
+        """The facts about a network of this engine, by name or id."""
+        if name not in self._networks:
+            found = self._facts_of(self.engine.inspect_network(name))
+            self._networks[name] = self._networks[found.name] = self._networks[found.id] = found
+        return self._networks[name]
+
+    def _facts_of(self, network: Json) -> NetworkFacts:
+        pools = (network.get("IPAM") or {}).get("Config") or []
+        gateways = [pool["Gateway"].partition("/")[0] for pool in pools if pool.get("Gateway")]
+        gateway = next((each for each in gateways if "." in each), gateways[0] if gateways else "")
+        named = (network.get("Options") or {}).get(BRIDGE_NAME_OPTION)
+        is_bridge = network.get("Driver") == "bridge"
+        bridge = (named or f"br-{network['Id'][:12]}") if is_bridge else ""
+        gateway = gateway or _address_within(bridge, pools)
+        # A name made of the network's random id belongs to this engine; docker0 may be another's.
+        is_this_engines = not named or self.engine.kind == "unix"
+        return NetworkFacts(
+            network["Name"], network["Id"], gateway, bridge,
+            bridge_here=is_this_engines and bool(bridge) and holds(bridge, gateway),
+            is_shared=self._shares(network["Id"]),
+            is_internal=bool(network.get("Internal")),
+        )  # fmt: skip
+
+    def _shares(self, network_id: str) -> bool:
+        if self._own is None:
+            return False
+        ours = self._own["NetworkSettings"]["Networks"].values()
+        return any(each.get("NetworkID") == network_id for each in ours)
+
+
+def holds(interface: str, address: str) -> bool:
+    """Whether an interface exists in our network namespace and has this IPv4 address."""
+    if not Path("/sys/class/net", interface).exists():
+        return False
+    return interface_address(interface) == address != ""
+
+
+def interface_address(interface: str) -> str:
+    """The IPv4 address of an interface of ours; empty if it has none (Linux only)."""
+    import fcntl
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        request = struct.pack("256s", interface.encode()[:15])
+        try:
+            answer = fcntl.ioctl(probe.fileno(), _SIOCGIFADDR, request)
+        except OSError:
+            return ""
+    return socket.inet_ntoa(answer[20:24])
+
+
+def _address_within(bridge: str, pools: list[Json]) -> str:
+    """The bridge's address, where the engine names only the subnet it lies in."""
+    address = interface_address(bridge) if bridge else ""
+    subnets = [ipaddress.ip_network(pool["Subnet"]) for pool in pools if pool.get("Subnet")]
+    return address if address and any(ipaddress.ip_address(address) in s for s in subnets) else ""
+
+
+def own_container_ids(proc: Path = Path("/proc")) -> list[str]:
+    """Ids under which an engine may know the container that we run in, the surest first.
+
+    The mounts of ``/etc/hosts`` and its like name the container under cgroup v1 and v2; a control
+    group names it under v1 (the last id, where engines are nested). An id proves nothing until
+    an engine knows it.
+    """
+    mounts = _CONTAINER_IN_MOUNTS.findall(_read(proc / "self/mountinfo"))
+    groups = _CONTAINER_IN_CGROUP.findall(_read(proc / "self/cgroup"))
+    return list(dict.fromkeys([*mounts, *reversed(groups)]))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,137 @@
+"""What can be declared: anything with ``needs`` and ``launch``.
+
+A declaration is inert and is sealed when its class exists. A class that runs has started copies of
+its own; a declaration that is an attribute reads as that copy through the running class and its
+instances, and as itself before and after.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+from .._docker import Engine
+from ..errors import SealedError, StartCancelled
+from ..facts import Surroundings
+from ..settings import Settings
+
+FIXTURE = "_tcunit_fixture"
+IN_TEST = "_tcunit_in_test"
+
+
+class Holder(Protocol):
+    """The class fixture, as a declaration sees it."""
+
+    def started(self, declaration: Declared) -> Declared:
+        """The class's copy of a declaration."""
+        ...
+
+
+@dataclass(eq=False)
+class Launch:
+    """What one start may know and ask: the engine, its references, and whether to go on."""
+
+    engine: Engine
+    surroundings: Surroundings
+    settings: Settings
+    owner: str
+    resolve: Callable[[Any], Any]
+    is_cancelled: Callable[[], bool] = bool
+    mode_of_case: Callable[[], Any] | None = None
+
+    def admit(self, what: str) -> None:
+        """Refuse a create once the set is stopping."""
+        if self.is_cancelled():
+            raise StartCancelled(f"{what} was not started, because the start was given up")
+
+
+class Declared(ABC):
+    """The part of a declaration that has to do with its class."""
+
+    _sealed = False
+    _attribute = ""
+    _declared_in = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._attribute = self._attribute or name
+        self._declared_in = self._declared_in or owner.__qualname__
+        self._sealed = True
+
+    def __get__(self, instance: object, owner: type) -> Self:
+        fixture: Holder | None = owner.__dict__.get(FIXTURE)
+        if fixture is not None:
+            return fixture.started(self)  # type: ignore[return-value]
+        if instance is not None and (complain := vars(instance).get(IN_TEST)):
+            complain(self._attribute)
+        return self
+
+    def copy(self) -> Self:
+        """A copy that can be changed, not started and not sealed."""
+        twin = copy.copy(self)
+        twin._sealed = False
+        twin._attribute = ""
+        twin._declared_in = ""
+        twin._reset()
+        return twin
+
+    def _replica(self, attribute: str) -> Self:
+        """The copy that a running class starts."""
+        twin = self.copy()
+        twin._attribute = attribute or self._attribute
+        twin._declared_in = self._declared_in
+        twin._sealed = True
+        return twin
+
+    def _refuse_change(self, method: str) -> None:
+        if self._sealed:
+            name = f"{self._declared_in}.{self._attribute}" if self._declared_in else repr(self)
+            raise SealedError(
+                f"{name} cannot be changed by {method}() any more, because the class that declares "
+                f"it exists: vary a copy of it, as in {self._attribute or 'db'} = "
+                f"{name}.copy().{method}(…)"
+            )
+
+    @property
+    def label(self) -> str:
+        """How messages call it: its attribute's name, else what it is."""
+        return self._attribute or str(self)
+
+    # -- what the lifecycle asks for ---------------------------------------------------------------
+
+    @abstractmethod
+    def _reset(self) -> None:
+        """Forget everything about a start."""
+
+    @property
+    @abstractmethod
+    def is_started(self) -> bool:
+        """Whether it is started by now."""
+
+    @abstractmethod
+    def prepare(self) -> None:
+        """Settle and check what is asked for, without an engine; raises DeclarationError."""
+
+    @property
+    def fixed_ports(self) -> list[tuple[int, str]]:
+        """The ports of the host that it insists on, each with its protocol."""
+        return []
+
+    @property
+    def known_as(self) -> str:
+        """The name by which others may refer to it in text, as in ``container:NAME``."""
+        return ""
+
+    @abstractmethod
+    def needs(self) -> Iterable[Any]:
+        """The declarations that must be ready before this one starts, or their ``known_as``."""
+
+    @abstractmethod
+    def launch(self, launch: Launch) -> None:
+        """Start it and return when it is ready."""
+
+    @abstractmethod
+    def release(self) -> None:
+        """Undo what :meth:`launch` did, however far it came; no error if that is nothing."""

@@ -1,0 +1,219 @@
+"""The set of a test class: which declarations it has, and what their references mean there.
+
+A reference means the attribute that holds it, as the running class sees it: an override wins. What
+a class runs are copies; a declaration is never started by a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from .._docker import Engine, find_engine
+from ..errors import DeclarationError
+from ..facts import Surroundings
+from ..settings import Settings
+from .declared import FIXTURE, Declared, Launch
+from .startup import StartSet
+
+__unittest = True  # runners leave these frames out
+
+
+class Omitted:
+    """What a subclass writes to leave a declaration of its base class out: ``cache = omitted``."""
+
+    def __repr__(self) -> str:
+        return "omitted"
+
+
+omitted: Any = Omitted()
+
+
+class Cluster:
+    """Several declarations in a list, tuple or dict that is a class attribute."""
+
+    def __init__(self, members: list[Declared] | tuple[Declared, ...] | dict[Any, Declared]):
+        self.members = members
+
+    def items(self) -> list[tuple[str, Declared]]:
+        """The members, each with the name it has in the cluster."""
+        pairs = self.members.items() if isinstance(self.members, dict) else enumerate(self.members)
+        return [(str(key), member) for key, member in pairs]
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        members = [member.__get__(instance, owner) for _, member in self.items()]
+        if isinstance(self.members, dict):
+            return dict(zip(self.members, members, strict=True))
+        return type(self.members)(members)
+
+
+def cluster_of(value: object) -> Cluster | None:
+    """A cluster, if a class attribute is a list, tuple or dict of nothing but declarations."""
+    if isinstance(value, Cluster):
+        return value
+    if not isinstance(value, list | tuple | dict) or not value:
+        return None
+    members = value.values() if isinstance(value, dict) else value
+    return Cluster(value) if all(isinstance(each, Declared) for each in members) else None
+
+
+def settle_clusters(cls: type) -> None:
+    """Make the clusters of a class and of its bases readable as their started copies."""
+    for base in cls.__mro__[::-1]:
+        for name, value in list(base.__dict__.items()):
+            cluster = None if name.startswith("__") else cluster_of(value)
+            if cluster is None or cluster is value or not _wins(cls, base, name):
+                continue
+            for key, member in cluster.items():
+                member.__set_name__(base, f"{name}-{key}")
+            setattr(cls, name, cluster)
+
+
+def _wins(cls: type, base: type, name: str) -> bool:
+    return next(each for each in cls.__mro__ if name in each.__dict__) is base
+
+
+def declarations_of(cls: type) -> dict[str, Declared]:
+    """The declarations that a class has in the end, by attribute, those of its bases first."""
+    found: dict[str, Declared] = {}
+    for base in cls.__mro__[::-1]:
+        for name, value in base.__dict__.items():
+            for old in [key for key in found if key.partition("-")[0] == name]:
+                del found[old]
+            found.update(_named(name, value))
+    return found
+
+
+def _named(name: str, value: object) -> Iterator[tuple[str, Declared]]:
+    if isinstance(value, Declared):
+        yield name, value
+    elif not name.startswith("__") and (cluster := cluster_of(value)):
+        for key, member in cluster.items():
+            yield f"{name}-{key}", member
+
+
+class References:
+    """Finds what a reference means in one class.
+
+    Args:
+        replicas: the copy that the class starts, by attribute.
+    """
+
+    def __init__(self, cls: type, replicas: Mapping[str, Declared]):
+        self._replicas = dict(replicas)
+        self._attributes: dict[int, str] = {}
+        self._undeclared: dict[int, Declared] = {}
+        self._kept: list[object] = []  # ids stay good only while their objects live
+        for base in cls.__mro__:
+            for name, value in base.__dict__.items():
+                for attribute, declaration in _named(name, value):
+                    self._attributes.setdefault(id(declaration), attribute)
+
+    def resolve(self, reference: Any) -> Any:
+        """What a reference means: a started copy, ``omitted``, or itself if it already runs."""
+        if not isinstance(reference, Declared):
+            return reference
+        attribute = self._attributes.get(id(reference))
+        if attribute is not None:
+            return self._replicas.get(attribute, omitted)
+        if reference.is_started or reference in self._replicas.values():
+            return reference
+        if id(reference) not in self._undeclared:
+            self._kept.append(reference)
+            self._undeclared[id(reference)] = reference._replica("")
+        return self._undeclared[id(reference)]
+
+
+def graph_of(
+    things: Iterable[Declared], resolve: Callable[[Any], Any]
+) -> dict[Declared, list[Declared]]:
+    """What needs what, among some things and all that they refer to and that does not run yet."""
+    graph: dict[Declared, list[Any]] = {}
+    waiting = list(things)
+    while waiting:
+        thing = waiting.pop(0)
+        if thing in graph:
+            continue
+        thing.prepare()
+        graph[thing] = [resolve(each) for each in thing.needs()]
+        waiting += [
+            each for each in graph[thing] if isinstance(each, Declared) and not each.is_started
+        ]
+    by_name = {thing.known_as: thing for thing in graph if thing.known_as}
+    return {thing: _nodes(needed, graph, by_name) for thing, needed in graph.items()}
+
+
+def _nodes(
+    needed: list[Any], graph: Mapping[Declared, Any], by_name: Mapping[str, Declared]
+) -> list[Declared]:
+    found = [by_name.get(each) if isinstance(each, str) else each for each in needed]
+    nodes = [each for each in found if isinstance(each, Declared) and each in graph]
+    return list(dict.fromkeys(nodes))
+
+
+class ClassFixture:
+    """The started copies of a class's declarations, from its set-up to its clean-up.
+
+    Raises:
+        DeclarationError: something declared cannot work; nothing was created yet.
+    """
+
+    def __init__(self, cls: type, settings: Settings | None = None):
+        settle_clusters(cls)
+        self._cls = cls
+        self._settings = settings or Settings()
+        declared = declarations_of(cls)
+        replicas = {name: each._replica(name) for name, each in declared.items()}
+        self._started = {id(each): replicas[name] for name, each in declared.items()}
+        references = References(cls, replicas)
+        self._resolve = references.resolve
+        self._graph = graph_of(replicas.values(), references.resolve)
+        check_fixed_ports(self._graph)
+        self._set: StartSet | None = None
+
+    def started(self, declaration: Declared) -> Declared:
+        """The class's copy of a declaration."""
+        return self._started.get(id(declaration), declaration)
+
+    def start(self) -> None:
+        """Start everything that the class declares.
+
+        Raises:
+            EngineNotFound: no engine answered; nothing was tried.
+            StartError: something could not be started; nothing is left of the rest.
+        """
+        if not self._graph:
+            return
+        engine = find_engine(self._settings)
+        launch = launch_for(engine, self._settings, self._cls.__qualname__, self._resolve)
+        launch.mode_of_case = lambda: getattr(self._cls, "connection_mode", None)
+        self._set = StartSet(self._graph, launch, self._settings)
+        setattr(self._cls, FIXTURE, self)
+        self._set.start()
+
+    def stop(self) -> None:
+        """Stop and remove everything; the attributes read as declarations again."""
+        if self._cls.__dict__.get(FIXTURE) is self:
+            delattr(self._cls, FIXTURE)
+        if self._set is not None:
+            self._set.stop()
+
+
+def launch_for(
+    engine: Engine, settings: Settings, owner: str, resolve: Callable[[Any], Any]
+) -> Launch:
+    """What the starts of one set have in common."""
+    return Launch(engine, Surroundings(engine, settings), settings, owner, resolve)
+
+
+def check_fixed_ports(things: Iterable[Declared]) -> None:
+    """Refuse two declarations with one fixed port of the host."""
+    taken: dict[tuple[int, str], Declared] = {}
+    for thing in things:
+        for port in thing.fixed_ports:
+            other = taken.setdefault(port, thing)
+            if other is not thing:
+                raise DeclarationError(
+                    f"{other.label} and {thing.label} both want port {port[0]}/{port[1]} of the "
+                    f"host: leave one to chance with with_exposed_ports()"
+                )

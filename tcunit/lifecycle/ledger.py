@@ -1,0 +1,132 @@
+"""What this process has on engines: every container and network, from before its create.
+
+The second net of clean-up: what is still in the ledger when the process ends is removed then. A
+name is entered before the create and its id after, so that a create whose answer never came is
+undone too. What has no id is removed only if its labels say that it is ours.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from .._docker import Engine, NameTaken, NotThere
+from .._session import is_ours
+from ..errors import EngineError
+
+CONTAINER, NETWORK = "container", "network"
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: unittest and pytest end the run for it as they do for Ctrl-C."""
+
+
+@dataclass(eq=False)
+class Entry:
+    """One resource: its kind and name, and its id once the create was answered."""
+
+    engine: Engine
+    kind: str
+    name: str
+    id: str = ""
+
+    def remove(self) -> None:
+        """Remove it from the engine, if it is there and ours; no error if it is gone."""
+        if not self.id and not self._is_ours():
+            return
+        if self.kind == NETWORK:
+            self._disconnect_all()
+            self.engine.remove_network(self.id or self.name)
+        else:
+            self.engine.remove_container(self.id or self.name)
+
+    def _is_ours(self) -> bool:
+        try:
+            if self.kind == NETWORK:
+                labels = self.engine.inspect_network(self.name).get("Labels")
+            else:
+                labels = self.engine.inspect(self.name)["Config"].get("Labels")
+        except NotThere:
+            return False
+        return is_ours(self.name, labels or {})
+
+    def _disconnect_all(self) -> None:
+        """Free the network of containers that others connected to it; they live on."""
+        with contextlib.suppress(EngineError):
+            for container in self.engine.inspect_network(self.id or self.name)["Containers"] or ():
+                with contextlib.suppress(EngineError):
+                    self.engine.disconnect(self.id or self.name, container)
+
+
+@dataclass
+class Ledger:
+    """All resources of this process that exist or may exist, the oldest first."""
+
+    _entries: dict[Entry, None] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _pid: int = 0
+
+    @contextlib.contextmanager
+    def creating(self, engine: Engine, kind: str, name: str) -> Iterator[Entry]:
+        """Enter a resource before its create; taken out if the engine says that it is not made."""
+        entry = Entry(engine, kind, name)
+        with self._lock:
+            self._arm()
+            self._entries[entry] = None
+        try:
+            yield entry
+        except NameTaken:
+            self.forget(entry)  # whoever has that name, it is not ours
+            raise
+
+    def forget(self, entry: Entry) -> None:
+        """Take a resource out, because it is removed."""
+        with self._lock:
+            self._entries.pop(entry, None)
+
+    def remaining(self) -> list[Entry]:
+        """What exists or may exist, in the order to remove it: containers before networks."""
+        if self._pid != os.getpid():
+            return []
+        newest_first = list(self._entries)[::-1]
+        return sorted(newest_first, key=lambda entry: entry.kind == NETWORK)
+
+    def clear(self) -> None:
+        """Remove everything that is left; what cannot be removed is told on stderr."""
+        for entry in self.remaining():
+            try:
+                entry.remove()
+                self.forget(entry)
+            except EngineError as error:
+                print(f"tcunit: {entry.kind} {entry.name} is left behind: {error}", file=sys.stderr)
+
+    def _arm(self) -> None:
+        if self._pid == os.getpid():
+            return
+        self._pid = os.getpid()
+        self._entries.clear()
+        atexit.unregister(self.clear)
+        atexit.register(self.clear)
+        _end_on_sigterm()
+
+
+def _end_on_sigterm() -> None:
+    """Let SIGTERM end the interpreter in order, where it would have ended it at once."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(number: int, frame: object) -> None:
+    signal.signal(number, signal.SIG_DFL)  # the second one ends at once
+    raise Terminated(f"signal {signal.Signals(number).name}")
+
+
+ledger = Ledger()

@@ -1,0 +1,161 @@
+"""Starting a set of things side by side and in order, and undoing it.
+
+The rule: the undo is known before the do. A set that stops admits no new create, waits for those
+that are under way, and undoes in reverse order; whatever fails, the rest is undone all the same,
+and every failure is reported. Workers are plain threads, because a wait may be cut short at any
+moment and because executors refuse to work when the interpreter ends.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ..errors import CleanupError, StartCancelled, StartErrors, TcunitError
+from ..settings import START_WIDTH, Settings
+from .declared import Declared, Launch
+from .events import stream_of
+from .graph import in_order, reversed_needs
+
+Graph = Mapping[Declared, Iterable[Declared]]
+
+__unittest = True  # runners leave these frames out
+
+
+class StartSet:
+    """A set of things that start together and stop together.
+
+    Args:
+        needs: for each thing, those of the set that must be ready first.
+    """
+
+    def __init__(self, needs: Graph, launch: Launch, settings: Settings) -> None:
+        self._needs = {node: list(needed) for node, needed in needs.items()}
+        self._launch = launch
+        self._width = settings.get(START_WIDTH)
+        self._launched: list[Declared] = []
+        self._stopping = threading.Event()
+        self._stopped = False
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+        self._starting = threading.RLock()
+        launch.is_cancelled = self._stopping.is_set
+
+    def start(self) -> None:
+        """Start everything; on a failure or an interrupt, undo all of it.
+
+        Raises:
+            StartError: the one failure, or a :class:`StartErrors` of all of them.
+        """
+        sorter = in_order(self._needs, lambda thing: thing.label)
+        try:
+            with self._starting, stream_of(self._launch.engine).open():
+                errors = self._run(sorter, self._start_one, until_error=True)
+        except BaseException:
+            self.stop()
+            raise
+        if errors:
+            self._undo_after(errors)
+
+    def _start_one(self, thing: Declared) -> None:
+        self._launch.admit(thing.label)
+        with self._lock:
+            self._launched.append(thing)
+        thing.launch(self._launch)
+
+    def _undo_after(self, errors: list[Exception]) -> None:
+        causes = [error for error in errors if not isinstance(error, StartCancelled)] or errors
+        try:
+            self.stop()
+        except CleanupError as error:
+            causes.append(error)
+        for cause in causes:
+            if isinstance(cause, TcunitError):
+                cause.with_traceback(None)  # the message says it all
+        if len(causes) == 1:
+            raise causes[0]
+        raise StartErrors(f"{len(causes)} things could not be started", causes)
+
+    def stop(self) -> None:
+        """Remove everything that was started, in reverse order; the second call does nothing.
+
+        A child of a fork removes nothing: it is its parent's.
+
+        Raises:
+            CleanupError: some of it could not be removed; the rest is.
+        """
+        if self._pid != os.getpid():
+            return
+        self._stopping.set()
+        with self._starting:  # what is under way ends first
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._stopped:
+            return
+        self._stopped = True
+        launched = set(self._launched)
+        turned = {
+            node: [each for each in needed if each in launched]
+            for node, needed in reversed_needs(self._needs).items()
+            if node in launched
+        }
+        sorter = in_order(turned, lambda thing: thing.label)
+        errors = self._run(sorter, lambda thing: thing.release(), until_error=False)
+        if errors:
+            raise CleanupError("\n".join(str(error) for error in errors))
+
+    def _run(
+        self, sorter: Any, action: Callable[[Declared], None], *, until_error: bool
+    ) -> list[Exception]:
+        """Do something with each thing when its turn comes, several at a time."""
+        done: queue.SimpleQueue[tuple[Declared, BaseException | None]] = queue.SimpleQueue()
+        ready: list[Declared] = []
+        errors: list[Exception] = []
+        running: dict[Declared, threading.Thread] = {}
+        try:
+            while sorter.is_active():
+                ready += sorter.get_ready()
+                while ready and len(running) < self._width and not (until_error and errors):
+                    thing = ready.pop(0)
+                    running[thing] = _in_thread(action, thing, done)
+                if not running:
+                    break
+                thing, error = done.get()
+                running.pop(thing).join()
+                sorter.done(thing)
+                if error is not None:
+                    errors.append(_as_exception(error))
+                    if until_error:
+                        self._stopping.set()
+        except BaseException:
+            self._stopping.set()
+            raise
+        finally:
+            for thread in running.values():
+                thread.join()
+        return errors
+
+
+def _in_thread(
+    action: Callable[[Declared], None], thing: Declared, done: queue.SimpleQueue[Any]
+) -> threading.Thread:
+    def work() -> None:
+        error: BaseException | None = None
+        try:
+            action(thing)
+        except BaseException as caught:
+            error = caught
+        done.put((thing, error))
+
+    thread = threading.Thread(target=work, name=f"tcunit-{thing.label}", daemon=True)
+    thread.start()
+    return thread
+
+
+def _as_exception(error: BaseException) -> Exception:
+    """The error itself; one that would end the interpreter, coming from a worker, as ours."""
+    return error if isinstance(error, Exception) else StartCancelled(repr(error))

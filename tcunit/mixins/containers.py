@@ -1,0 +1,96 @@
+"""The class fixture: declarations start before the class's first test and are gone after its last.
+
+The clean-up is registered before the first start, because unittest calls ``tearDownClass`` only
+where ``setUpClass`` succeeded. It runs after ``tearDownClass``, which still finds its containers.
+"""
+
+from __future__ import annotations
+
+import unittest
+from collections.abc import Iterator
+from typing import Any
+
+from ..container import DockerContainer
+from ..errors import DeclarationError, EngineNotFound, NotStarted
+from ..lifecycle.declared import IN_TEST, Declared
+from ..lifecycle.fixture import (
+    ClassFixture,
+    check_fixed_ports,
+    declarations_of,
+    settle_clusters,
+)
+from ..settings import WITHOUT_ENGINE, Settings
+
+__unittest = True
+
+SET_UP = "_tcunit_set_up"
+
+
+class ContainersMixin(unittest.TestCase):
+    """Starts the containers and networks that a class declares, once for the class."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        settle_clusters(cls)
+        declared = declarations_of(cls)
+        _refuse_shadowing(cls)
+        for declaration in declared.values():
+            if isinstance(declaration, DockerContainer):
+                declaration.check()
+        check_fixed_ports(declared.values())
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        """Start what the class declares, then whatever else is set up."""
+        settings = Settings()
+        fixture = ClassFixture(cls, settings)
+        cls.addClassCleanup(fixture.stop)
+        try:
+            fixture.start()
+        except EngineNotFound as error:
+            if settings.get(WITHOUT_ENGINE) == "skip":
+                raise unittest.SkipTest(str(error)) from error
+            raise
+        setattr(cls, SET_UP, True)
+        cls.addClassCleanup(delattr, cls, SET_UP)
+        super().setUpClass()
+
+    def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
+        """Run one test; a declaration that is read in it before its start says why."""
+        if SET_UP not in type(self).__dict__:
+            vars(self)[IN_TEST] = self._tcunit_complain
+        try:
+            return super().run(result)
+        finally:
+            vars(self).pop(IN_TEST, None)
+
+    def _tcunit_complain(self, attribute: str) -> None:
+        cls = type(self)
+        for base in cls.__mro__[: cls.__mro__.index(ContainersMixin)]:
+            if "setUpClass" in base.__dict__:
+                raise NotStarted(
+                    f"{cls.__qualname__}.{attribute} is not started, because "
+                    f"{base.__qualname__}.setUpClass does not call super().setUpClass(): add that "
+                    f"call as its first line"
+                )
+        raise NotStarted(
+            f"{cls.__qualname__}.{attribute} is not started, because the test was run without its "
+            f"class's set-up: run it through a TestSuite or a test runner, not by TestCase.run()"
+        )
+
+
+def _refuse_shadowing(cls: type) -> None:
+    for name in _declared_names(cls):
+        if hasattr(unittest.TestCase, name) or hasattr(ContainersMixin, name):
+            raise DeclarationError(
+                f"{cls.__qualname__}.{name} would hide what unittest.TestCase calls {name!r}: "
+                f"give the declaration another name"
+            )
+
+
+def _declared_names(cls: type) -> Iterator[str]:
+    for base in cls.__mro__:
+        for name, value in base.__dict__.items():
+            if isinstance(value, Declared):
+                yield name
+    yield from (name.partition("-")[0] for name in declarations_of(cls))

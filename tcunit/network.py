@@ -1,0 +1,175 @@
+"""Networks that users declare and create."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from . import _session
+from ._docker import NameTaken, find_engine
+from .errors import DeclarationError, EngineError, StartError
+from .lifecycle.declared import Declared, Launch
+from .lifecycle.fixture import launch_for
+from .lifecycle.ledger import NETWORK, Entry, ledger
+from .running import RunningNetwork, not_started
+from .settings import Settings
+
+if TYPE_CHECKING:
+    from docker.models.networks import Network as SdkNetwork
+
+NAME_TRIES = 3
+
+
+class Network(Declared):
+    """A network of its own for some containers.
+
+    Args:
+        internal: nothing in it reaches the outside, and no port of it can be published.
+        enable_ipv6: containers get IPv6 addresses, too; give a ``subnet``.
+        subnet: its address range, as in ``"10.5.0.0/24"``; by default the engine chooses.
+        driver: the network driver.
+        options: the driver's options.
+        labels: further labels.
+        docker_network_kw: anything else that the SDK's ``create_network`` takes.
+    """
+
+    def __init__(
+        self,
+        *,
+        internal: bool = False,
+        enable_ipv6: bool = False,
+        subnet: str | None = None,
+        driver: str = "bridge",
+        options: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        docker_network_kw: Mapping[str, Any] | None = None,
+    ) -> None:
+        _session.check_labels(labels or {})
+        self.internal = internal
+        self._labels = dict(labels or {})
+        self._request: dict[str, Any] = {
+            "driver": driver, "internal": internal, "enable_ipv6": enable_ipv6,
+            "options": dict(options or {}), **(docker_network_kw or {}),
+        }  # fmt: skip
+        if subnet is not None:
+            self._request["ipam"] = {"Driver": "default", "Config": [{"Subnet": subnet}]}
+        self._reset()
+
+    def __repr__(self) -> str:
+        return f"<Network {self._running.name if self._running else self._attribute}>"
+
+    def _reset(self) -> None:
+        self._running: RunningNetwork | None = None
+        self._entry: Entry | None = None
+
+    @property
+    def is_started(self) -> bool:
+        """Whether it exists on the engine."""
+        return self._running is not None
+
+    @property
+    def label(self) -> str:
+        """How messages call it."""
+        return self._attribute or "network"
+
+    @property
+    def running(self) -> RunningNetwork:
+        """The network on the engine; raises NotStarted before it is created."""
+        if self._running is None:
+            raise not_started(f"the network {self._attribute}".rstrip())
+        return self._running
+
+    @property
+    def name(self) -> str:
+        """Its name on the engine."""
+        return self.running.name
+
+    @property
+    def id(self) -> str:
+        """Its id on the engine."""
+        return self.running.id
+
+    @property
+    def gateway(self) -> str:
+        """The address of its gateway; empty if it has none."""
+        return self.running.facts.gateway
+
+    def get_wrapped_network(self) -> SdkNetwork:
+        """The SDK's own object for it."""
+        return self._engine_entry.engine.sdk_network(self.id)
+
+    # -- alone ------------------------------------------------------------------------------------
+
+    def create(self) -> Self:
+        """Create it now; :meth:`remove` or the end of the process removes it."""
+        if self._running is None:
+            settings = Settings()
+            self.launch(launch_for(find_engine(settings), settings, "", lambda each: each))
+        return self
+
+    def remove(self) -> None:
+        """Remove it; containers that others connected to it are disconnected first."""
+        self.release()
+
+    def __enter__(self) -> Self:
+        return self.create()
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+    def connect(self, container_id: str, network_aliases: Sequence[str] | None = None) -> None:
+        """Connect a running container to it."""
+        self._engine_entry.engine.connect(self.id, container_id, network_aliases or ())
+
+    @property
+    def _engine_entry(self) -> Entry:
+        if self._entry is None:
+            raise not_started("the network")
+        return self._entry
+
+    # -- in a set ---------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Nothing is left to settle."""
+
+    def needs(self) -> Iterable[Any]:
+        """Nothing."""
+        return ()
+
+    def launch(self, launch: Launch) -> None:
+        """Create it under a name of its own."""
+        owner = launch.owner or self._declared_in
+        for _ in range(NAME_TRIES):
+            name = _session.resource_name(owner, self._attribute or "network")
+            try:
+                self._create(launch, name)
+                return
+            except NameTaken:
+                continue
+            except EngineError as error:
+                raise StartError(f"{self.label} could not be created: {error}") from error
+        raise StartError(f"{self.label}: no free name was found in {NAME_TRIES} tries")
+
+    def _create(self, launch: Launch, name: str) -> None:
+        launch.admit(self.label)
+        labels = {**self._labels, **_session.labels(name)}
+        with ledger.creating(launch.engine, NETWORK, name) as entry:
+            self._entry = entry
+            entry.id = launch.engine.create_network(name, labels, self._request)
+        facts = launch.surroundings.network(entry.id)
+        self._running = RunningNetwork(entry.id, name, facts)
+
+    def release(self) -> None:
+        """Remove it, if it is there."""
+        entry, self._entry, self._running = self._entry, None, None
+        if entry is not None:
+            entry.remove()
+            ledger.forget(entry)
+
+
+def check_network(value: object) -> None:
+    """Refuse what is no network."""
+    if not isinstance(value, Network | str) or not value:
+        raise DeclarationError(
+            f"{value!r} is no network: give a Network(), or the name of one that exists"
+        )

@@ -1,0 +1,196 @@
+"""The ``with_…`` methods: how a declaration collects its request.
+
+Each checks what it is given at once, changes the declaration, and returns it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from os import PathLike
+from types import MappingProxyType
+from typing import Any, Self
+
+from . import _session
+from .errors import DeclarationError
+from .lifecycle.declared import Declared
+from .network import Network, check_network
+from .ports import Port, PortLike, host_port
+from .request import Attachment, Command, ContainerRequest, Late, Mount, merged
+from .wait import WaitStrategy
+
+
+class ContainerOptions(Declared):
+    """What can be asked for of a container."""
+
+    _request: ContainerRequest
+
+    def _with(self, method: str, **changes: Any) -> Self:
+        self._refuse_change(method)
+        self._request = dataclasses.replace(self._request, **changes)
+        return self
+
+    # -- what runs --------------------------------------------------------------------------------
+
+    def with_command(self, command: Command) -> Self:
+        """Run another command than the image's: a string, split as a shell would, or a list."""
+        settled = command if isinstance(command, str) else tuple(command)
+        return self._with("with_command", command=settled)
+
+    def with_env(self, key: str, value: Late | int | float) -> Self:
+        """Set an environment variable.
+
+        A callable is called when everything that the container depends on is ready. A bound method
+        of another declaration makes that one a dependency.
+        """
+        return self.with_envs(**{_variable(key): value})
+
+    def with_envs(self, **variables: Late | int | float) -> Self:
+        """Set several environment variables."""
+        settled = {name: _value(name, value) for name, value in variables.items()}
+        env = MappingProxyType({**self._request.env, **settled})
+        return self._with("with_env", env=env)
+
+    def with_name(self, name: str) -> Self:
+        """Give the container a fixed name; by default it has one that says where it comes from."""
+        return self._with("with_name", name=name)
+
+    def with_labels(self, labels: Mapping[str, str]) -> Self:
+        """Add labels; ``org.testcontainers…`` are reserved."""
+        _session.check_labels(labels)
+        return self._with("with_labels", labels={**self._request.labels, **labels})
+
+    def with_platform(self, platform: str) -> Self:
+        """Ask for the image of a platform, as in ``"linux/arm64"``."""
+        return self._with("with_platform", platform=platform)
+
+    def with_kwargs(self, **options: Any) -> Self:
+        """Add options of the SDK that have no method here, as in ``mem_limit="64m"``.
+
+        They add up: a second call adds to lists and dicts and replaces single values.
+        """
+        self._refuse_change("with_kwargs")
+        options = dict(options)
+        if "network_mode" in options:
+            self.with_network_mode(options.pop("network_mode"))
+        if "volumes" in options:
+            options["binds"] = options.pop("volumes")
+        return self._with("with_kwargs", options=merged(self._request.options, options))
+
+    # -- ports ------------------------------------------------------------------------------------
+
+    def with_exposed_ports(self, *ports: PortLike) -> Self:
+        """Publish ports of the container on ports of the host that are chosen at random."""
+        known = dict.fromkeys([*self._request.exposed, *map(Port.parse, ports)])
+        return self._with("with_exposed_ports", exposed=tuple(known))
+
+    def with_bind_ports(self, container: PortLike, host: int | str | None = None) -> Self:
+        """Publish a port on a fixed port of the host.
+
+        Prefer :meth:`with_exposed_ports`: a fixed port can be taken, and serves one run at a time.
+        """
+        port = Port.parse(container)
+        number = None if host is None else host_port(host)
+        others = tuple(each for each in self._request.bound if each != (port, number))
+        return self._with("with_bind_ports", bound=(*others, (port, number)))
+
+    def with_ports_on_all_interfaces(self) -> Self:
+        """Let the published ports listen on every address of the engine's host.
+
+        By default those of an engine on this machine listen on loopback and on the network's
+        gateway only, where nobody else's traffic comes from.
+        """
+        return self._with("with_ports_on_all_interfaces", on_all_interfaces=True)
+
+    def _with_service_ports(self, *ports: PortLike) -> Self:
+        """Ports of a ready-made container: published where they can be, no error where not."""
+        known = tuple(map(Port.parse, ports))
+        return self._with("_with_service_ports", service_ports=known)
+
+    # -- networks ---------------------------------------------------------------------------------
+
+    def with_network(self, network: Network | str, *aliases: str) -> Self:
+        """Put it on a network, with aliases for this network alone; call again for further ones."""
+        check_network(network)
+        attachment = Attachment(network, _names(aliases))
+        return self._with("with_network", attachments=(*self._request.attachments, attachment))
+
+    def with_network_aliases(self, *aliases: str | Iterable[str]) -> Self:
+        """Let others on its networks find it by these names; a list and plain arguments both do."""
+        known = dict.fromkeys([*self._request.aliases, *_names(aliases)])
+        return self._with("with_network_aliases", aliases=tuple(known))
+
+    def with_network_mode(self, mode: str | Declared) -> Self:
+        """Use ``"host"``, ``"none"``, or the network of another container.
+
+        The other container is given itself, or as ``"container:NAME"``.
+        """
+        if not isinstance(mode, Declared) and (not isinstance(mode, str) or not mode):
+            raise DeclarationError(
+                f"{mode!r} is no network mode: give 'host', 'none', 'container:NAME' or a container"
+            )
+        return self._with("with_network_mode", network_mode=mode)
+
+    # -- storage ----------------------------------------------------------------------------------
+
+    def with_volume_mapping(
+        self, host: str | PathLike[str], container: str, mode: str = "ro"
+    ) -> Self:
+        """Mount a path of the engine's host, or a named volume; ``"ro"`` or ``"rw"``."""
+        if not container.startswith("/"):
+            raise DeclarationError(f"{container!r}: the place in the container begins with '/'")
+        mount = Mount(str(host), container, mode)
+        return self._with("with_volume_mapping", mounts=(*self._request.mounts, mount))
+
+    def with_tmpfs_mount(self, container_path: str, size: str | None = None) -> Self:
+        """Mount a file system in memory; ``size`` as in ``"64m"``, by default half of memory."""
+        option = f"size={size}" if size else ""
+        tmpfs = {**self._request.tmpfs, container_path: option}
+        return self._with("with_tmpfs_mount", tmpfs=tmpfs)
+
+    # -- order ------------------------------------------------------------------------------------
+
+    def depends_on(self, *others: Declared | Iterable[Declared]) -> Self:
+        """Start it only when others are ready."""
+        known = list(self._request.dependencies)
+        for other in others:
+            known += [other] if isinstance(other, Declared) else list(other)
+        for each in known:
+            if not isinstance(each, Declared):
+                raise DeclarationError(f"depends_on({each!r}): only what is declared can be needed")
+        return self._with("depends_on", dependencies=tuple(known))
+
+    def waiting_for(self, strategy: WaitStrategy) -> Self:
+        """Say when it is ready; see :mod:`tcunit.wait`."""
+        if not isinstance(strategy, WaitStrategy):
+            raise DeclarationError(
+                f"{strategy!r} is no wait strategy: give one, as in waiting_for(wait.for_port(80))"
+            )
+        return self._with("waiting_for", wait=strategy)
+
+
+def _variable(name: object) -> str:
+    if not isinstance(name, str) or not name or "=" in name:
+        raise DeclarationError(f"{name!r} is no name of an environment variable")
+    return name
+
+
+def _value(name: str, value: Late | int | float) -> Late:
+    if callable(value):
+        return value
+    if value is None or not isinstance(value, str | int | float):
+        raise DeclarationError(
+            f"the value of {name} is a {type(value).__name__}: give a string, a number, or a "
+            f"callable that returns one"
+        )
+    return str(value)
+
+
+def _names(aliases: Sequence[str | Iterable[str]]) -> tuple[str, ...]:
+    found: list[str] = []
+    for alias in aliases:
+        found += [alias] if isinstance(alias, str) else list(alias)
+    for name in found:
+        if not isinstance(name, str) or not name.strip():
+            raise DeclarationError(f"{name!r} is no network alias: give a host name")
+    return tuple(found)

@@ -1,0 +1,174 @@
+"""What is asked for: the frozen request that a declaration collects.
+
+Starting never changes a request. What can be known to be wrong without an engine is refused by
+:meth:`ContainerRequest.check`, before anything is created.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from .errors import DeclarationError, PortError
+from .ports import Port
+from .wait import WaitStrategy
+
+Json = dict[str, Any]
+Late = str | Callable[[], object]
+"""A value, or what makes it when everything the container depends on is ready."""
+
+Command = str | Sequence[Late]
+
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+
+INSTEAD = {
+    "auto_remove": "it would lose the exit code and the log; containers are removed anyway",
+    "remove": "containers are removed anyway",
+    "detach": "containers always run detached",
+    "environment": "use with_env(name, value) or with_envs(…)",
+    "labels": "use with_labels(…)",
+    "name": "use with_name(…)",
+    "network": "use with_network(…)",
+    "networking_config": "use with_network(…) and with_network_aliases(…)",
+    "host_config": "give its options by their own names",
+    "platform": "use with_platform(…)",
+    "port_bindings": "use with_bind_ports(…)",
+    "ports": "use with_exposed_ports(…) or with_bind_ports(…)",
+    "publish_all_ports": "use with_exposed_ports(…)",
+    "tmpfs": "use with_tmpfs_mount(…)",
+    "image": "give the image to the constructor",
+}
+
+
+def _nothing() -> Mapping[str, Any]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A network that a container is on, and the aliases it has there only."""
+
+    network: Any
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A folder or file of the engine's host, or a named volume, at a place in the container."""
+
+    source: str
+    target: str
+    mode: str = "ro"
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether the source is the name of a volume and no path."""
+        return NAME.fullmatch(self.source) is not None and self.source not in (".", "..")
+
+    def bind(self) -> str:
+        """The mount as the engine takes it, with a relative path made absolute."""
+        source = self.source if self.is_volume else str(Path(self.source).expanduser().absolute())
+        return f"{source}:{self.target}:{self.mode}"
+
+
+@dataclass(frozen=True, eq=False)
+class ContainerRequest:
+    """Everything that was declared about one container."""
+
+    image: str
+    command: Command | None = None
+    env: Mapping[str, Late] = field(default_factory=_nothing)
+    name: str | None = None
+    exposed: tuple[Port, ...] = ()
+    service_ports: tuple[Port, ...] = ()
+    bound: tuple[tuple[Port, int | None], ...] = ()
+    on_all_interfaces: bool = False
+    attachments: tuple[Attachment, ...] = ()
+    aliases: tuple[str, ...] = ()
+    network_mode: Any = None
+    dependencies: tuple[Any, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    tmpfs: Mapping[str, str] = field(default_factory=_nothing)
+    labels: Mapping[str, str] = field(default_factory=_nothing)
+    platform: str | None = None
+    options: Mapping[str, Any] = field(default_factory=_nothing)
+    wait: WaitStrategy | None = None
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """Every port that may be looked up: exposed, bound, or the service's own."""
+        bound = [port for port, _ in self.bound]
+        return tuple(dict.fromkeys([*self.exposed, *bound, *self.service_ports]))
+
+    @property
+    def on_host_network(self) -> bool:
+        """Whether it shares the network of the engine's host."""
+        return bool(self.network_mode == "host")
+
+    def late_values(self) -> list[Callable[[], object]]:
+        """The values that are made only when the dependencies are ready."""
+        words = [] if isinstance(self.command, str | None) else list(self.command)
+        return [each for each in [*self.env.values(), *words] if callable(each)]
+
+    def check(self, who: str) -> None:
+        """Refuse what cannot work, whatever the engine.
+
+        Raises:
+            DeclarationError: says what to change, about the declaration named ``who``.
+        """
+        for problem, kind in self._problems():
+            raise kind(f"{who}: {problem}")
+
+    def _problems(self) -> list[tuple[str, type[DeclarationError]]]:
+        found: list[tuple[str, type[DeclarationError]]] = []
+        if not self.image or not isinstance(self.image, str):
+            found.append(("no image: give its name, as in 'redis:alpine'", DeclarationError))
+        if self.name is not None and not NAME.fullmatch(self.name):
+            found.append((f"the name {self.name!r} may hold letters, digits and _.- only, "
+                          "and begins with a letter or digit", DeclarationError))  # fmt: skip
+        has_aliases = self.aliases or any(each.aliases for each in self.attachments)
+        if has_aliases and not self.attachments:
+            found.append(("aliases need a network to be known on: add with_network(network)",
+                          DeclarationError))  # fmt: skip
+        if self.network_mode is not None and self.attachments:
+            found.append(("with_network_mode() and with_network() exclude each other: "
+                          "keep one of them", DeclarationError))  # fmt: skip
+        if self.network_mode is not None and (self.exposed or self.bound):
+            found.append((self._unpublishable(), PortError))
+        return found
+
+    def _unpublishable(self) -> str:
+        ports = ", ".join(str(port) for port in self.ports)
+        if self.on_host_network:
+            return (
+                f"port {ports} cannot be published in network mode host, where the service "
+                f"listens on the host itself: leave the ports away; get_exposed_port() gives "
+                f"the container's own number there"
+            )
+        return (
+            f"port {ports} cannot be published with with_network_mode(): publish it on the "
+            f"container whose network this is, or use with_network()"
+        )
+
+
+def merged(options: Mapping[str, Any], further: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Options of the SDK with further ones: lists grow, dicts merge, others are replaced.
+
+    Raises:
+        DeclarationError: an option that would work behind tcunit's back; says what to use.
+    """
+    result = dict(options)
+    for name, value in further.items():
+        if name in INSTEAD:
+            raise DeclarationError(f"the option {name!r} is not taken: {INSTEAD[name]}")
+        known = result.get(name)
+        if isinstance(known, dict) and isinstance(value, dict):
+            value = {**known, **value}
+        elif isinstance(known, list) and isinstance(value, list | tuple):
+            value = [*known, *value]
+        result[name] = value
+    return MappingProxyType(result)

@@ -1,0 +1,338 @@
+"""What you get: a container and a network that exist on the engine.
+
+A :class:`RunningContainer` is what waits look at and what addresses are computed from. It removes
+nothing: who created it does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import connection
+from ._docker import Engine, ImageInfo, NotThere
+from .connection import Binding, ConnectionMode, ContainerFacts, Decision, Endpoint, Wish
+from .errors import EngineError, NotStarted, PortNotExposed
+from .facts import Surroundings
+from .ports import Port, PortLike
+from .settings import CONNECTION_MODE
+from .wait.base import ContainerState, ExecResult, ProbeAddress
+
+Json = dict[str, Any]
+
+LATE_PORTS = 5.0
+LOG_TAIL_LINES = 20
+STATE_CHECK_INTERVAL = 0.5
+
+
+@dataclass(frozen=True)
+class RunningNetwork:
+    """A network on the engine."""
+
+    id: str
+    name: str
+    facts: connection.NetworkFacts
+
+
+class LogFollower:
+    """Collects what a container logs from a moment on, and says when there is more."""
+
+    def __init__(self, stream: Any, changed: threading.Event):
+        self._stream, self._changed = stream, changed
+        self._chunks: list[bytes] = []
+        self._text, self._decoded = "", 0
+        self._thread = threading.Thread(target=self._collect, name="tcunit-log", daemon=True)
+        self._thread.start()
+
+    def _collect(self) -> None:
+        with contextlib.suppress(Exception):  # the stream was closed, or the engine is gone
+            for chunk in self._stream:
+                self._chunks.append(chunk)
+                self._changed.set()
+
+    @property
+    def text(self) -> str:
+        """What was logged so far."""
+        if len(self._chunks) > self._decoded:
+            self._decoded = len(self._chunks)
+            self._text = b"".join(self._chunks[: self._decoded]).decode(errors="replace")
+        return self._text
+
+    def close(self) -> None:
+        """End the stream and its thread."""
+        with contextlib.suppress(Exception):  # already at its end
+            self._stream.close()
+        self._thread.join(timeout=5)
+
+
+@dataclass(eq=False)
+class RunningContainer:
+    """A container on the engine, as a wait and a resolver see it."""
+
+    engine: Engine
+    surroundings: Surroundings
+    id: str
+    name: str
+    description: str
+    image: ImageInfo
+    exposed_ports: Sequence[Port] = ()
+    networks: Sequence[str] = ()
+    mode_of_case: Any = None
+    changed: threading.Event = field(default_factory=threading.Event)
+    is_cancelled: Any = None
+    host_of: RunningContainer | None = None
+    logs_since: float = 0.0
+    restarts_before: int = 0
+    info: Json = field(default_factory=dict)
+    _logs: dict[tuple[bool, bool], LogFollower] = field(default_factory=dict)
+    _look_again: bool = True
+    _looked: float = 0.0
+
+    # -- state ----------------------------------------------------------------------------------
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether its start was given up."""
+        return bool(self.is_cancelled and self.is_cancelled())
+
+    def notice(self, action: str) -> None:
+        """Take note of an event of the engine about this container."""
+        self._look_again = True
+        self.changed.set()
+
+    def refresh(self) -> Json:
+        """Ask the engine anew, as after a restart: addresses and mapped ports may have changed."""
+        self._looked = time.monotonic()
+        self.info = self.engine.inspect(self.id)
+        return self.info
+
+    def state(self) -> ContainerState:
+        """The engine's present word about it; ``removed`` if it is gone."""
+        try:
+            return state_of(self.refresh())
+        except NotThere:
+            return ContainerState("removed", running=False, exit_code=-1)
+
+    def ended(self) -> ContainerState | None:
+        """Its state if it ended or was restarted by its policy since its start.
+
+        The engine is asked only after an event, and twice a second in case one was lost.
+        """
+        if not self._look_again and time.monotonic() - self._looked < STATE_CHECK_INTERVAL:
+            return None
+        self._look_again = False
+        state = self.state()
+        return state if not state.running or state.restarts > self.restarts_before else None
+
+    @property
+    def healthcheck(self) -> Sequence[str]:
+        """The test of its HEALTHCHECK; empty if it has none."""
+        test = ((self.info.get("Config") or {}).get("Healthcheck") or {}).get("Test") or []
+        return [] if test[:1] == ["NONE"] else list(test)
+
+    @property
+    def image_ports(self) -> Sequence[Port]:
+        """The ports that its image declares with EXPOSE."""
+        return [Port.parse(each) for each in self.image.ports]
+
+    # -- commands and logs ----------------------------------------------------------------------
+
+    def exec(
+        self, command: str | Sequence[str], *, timeout: float | None = None, **options: Any
+    ) -> ExecResult:
+        """Run a command in it; raises ``TimeoutError`` after a limit in seconds."""
+        if timeout is None:
+            return self._exec(command, options)
+        results: list[ExecResult | EngineError] = []
+
+        def run() -> None:
+            try:
+                results.append(self._exec(command, options))
+            except EngineError as error:
+                results.append(error)
+
+        worker = threading.Thread(target=run, name="tcunit-exec", daemon=True)
+        worker.start()
+        worker.join(timeout)
+        if not results:
+            raise TimeoutError(f"a command in {self.description} did not end in {timeout:g} s")
+        if isinstance(results[0], EngineError):
+            # The container may have ended in between: the loop finds that out, with its log.
+            return ExecResult(-1, str(results[0]).encode())
+        return results[0]
+
+    def _exec(self, command: str | Sequence[str], options: Json) -> ExecResult:
+        words = command if isinstance(command, str) else list(command)
+        code, chunks = self.engine.exec(self.id, words, **options)
+        out, err = (b"".join(text for stream, text in chunks if stream == n) for n in (1, 2))
+        return ExecResult(code, b"".join(text for _, text in chunks), out, err)
+
+    def logs(self) -> tuple[bytes, bytes]:
+        """What it logged to stdout and to stderr."""
+        return (
+            self.engine.logs(self.id, stdout=True, stderr=False),
+            self.engine.logs(self.id, stdout=False, stderr=True),
+        )
+
+    def log_so_far(self, stdout: bool, stderr: bool) -> str:
+        """What it logged since this start; begins to follow the log at the first call."""
+        key = (stdout, stderr)
+        if key not in self._logs:
+            stream = self.engine.follow_logs(
+                self.id, stdout=stdout, stderr=stderr, since=self.logs_since
+            )
+            self._logs[key] = LogFollower(stream, self.changed)
+        return self._logs[key].text
+
+    def stop_following(self) -> None:
+        """Close the streams that waits opened."""
+        while self._logs:
+            self._logs.popitem()[1].close()
+
+    def log_tail(self) -> str:
+        """The last lines it logged, as a paragraph for an error."""
+        try:
+            text = self.engine.logs(self.id, tail=LOG_TAIL_LINES).decode(errors="replace").rstrip()
+        except EngineError as error:
+            return f"\nIts log cannot be read: {error}"
+        if not text:
+            return "\nIt logged nothing."
+        lines = "\n".join(f"  | {line}" for line in text.splitlines())
+        return f"\nIts last log lines:\n{lines}"
+
+    # -- addresses ------------------------------------------------------------------------------
+
+    def decision(self, asked: ConnectionMode | str | None = None) -> Decision:
+        """The connection mode for it, and why."""
+        found = self.surroundings.settings.find(CONNECTION_MODE)
+        case = self.mode_of_case() if self.mode_of_case else None
+        wishes = [
+            Wish(asked, "the argument"),
+            Wish(case, "connection_mode of the test case"),
+            Wish(found.value, found.source),
+        ]
+        return connection.decide(wishes, self.surroundings.facts, self.network_facts())
+
+    def network_facts(self) -> connection.NetworkFacts | None:
+        """The network it is reached by: one that we share, else the first that was declared."""
+        if self.host_of is not None:
+            return self.host_of.network_facts()
+        known = [self.surroundings.network(name) for name in self.networks]
+        return next((each for each in known if each.is_shared), known[0] if known else None)
+
+    def facts(self) -> ContainerFacts:
+        """Its address and published ports, as the engine said them last."""
+        if self.host_of is not None:
+            return self.host_of.facts()
+        network = self.network_facts()
+        settings = self.info.get("NetworkSettings") or {}
+        on = (settings.get("Networks") or {}).get(network.name if network else "") or {}
+        on_host = ((self.info.get("HostConfig") or {}).get("NetworkMode")) == "host"
+        gateway = on.get("Gateway") or (network.gateway if network else "")
+        if on_host and self.surroundings.facts.own_container:
+            gateway = self.surroundings.network("bridge").gateway
+        return ContainerFacts(
+            self.description, on.get("IPAddress") or on.get("GlobalIPv6Address") or "",
+            gateway, on_host, tuple(_bindings(settings.get("Ports") or {})),
+        )  # fmt: skip
+
+    def endpoint(self, port: PortLike, mode: ConnectionMode | str | None = None) -> Endpoint:
+        """Host and port by which it is reached from here."""
+        wanted = self.exposed(port)
+        self._await_ports(wanted)
+        decision = self.decision(mode)
+        return connection.endpoint(decision.mode, self.surroundings.facts, self.facts(), wanted)
+
+    def host_ip(self, mode: ConnectionMode | str | None = None) -> str:
+        """The host half of its endpoints."""
+        decision = self.decision(mode)
+        return connection.host_address(decision.mode, self.surroundings.facts, self.facts())
+
+    def exposed(self, port: PortLike) -> Port:
+        """A port, if it is one that was exposed.
+
+        Raises:
+            PortNotExposed: it was not; lists those that were.
+        """
+        wanted = Port.parse(port)
+        on_host = self.facts().on_host_network
+        if wanted not in self.exposed_ports and not on_host and self.host_of is None:
+            known = ", ".join(map(str, self.exposed_ports)) or "none"
+            raise PortNotExposed(
+                f"port {wanted} of {self.description} is not exposed; exposed: {known}. "
+                f"Add with_exposed_ports({wanted.number if wanted.protocol == 'tcp' else wanted})."
+            )
+        return wanted
+
+    def mapped_port(self, port: PortLike) -> int:
+        """The port of the engine's host that a port is published on."""
+        wanted = self.exposed(port)
+        if self.facts().on_host_network:
+            return wanted.number
+        self._await_ports(wanted)
+        return connection.endpoint(
+            ConnectionMode.DOCKER_HOST, self.surroundings.facts, self.facts(), wanted
+        ).port
+
+    def probe_address(self, port: PortLike) -> ProbeAddress:
+        """Where to ask whether a port's service listens: at the container itself, if possible."""
+        wanted = Port.parse(port)
+        network = self.network_facts()
+        facts, where = self.facts(), self.surroundings.facts
+        routed = network is not None and (
+            (network.bridge_here and where.has_host_network) or network.is_shared
+        )
+        if facts.on_host_network:
+            return ProbeAddress(
+                connection.docker_host(where, facts.gateway), wanted.number, direct=True
+            )
+        if routed and facts.ip:
+            return ProbeAddress(facts.ip, wanted.number, direct=True)
+        self._await_ports(wanted)
+        host, number = connection.endpoint(self.decision().mode, where, self.facts(), wanted)
+        return ProbeAddress(host, number, direct=False)
+
+    def _await_ports(self, port: Port) -> None:
+        """Wait for a mapping that the engine shows late (some do so after the start)."""
+        declared = (self.info.get("HostConfig") or {}).get("PortBindings") or {}
+        deadline = time.monotonic() + LATE_PORTS
+        while str(port) in declared and not self.facts().of(port):
+            if time.monotonic() > deadline or not state_of(self.refresh()).running:
+                return
+            self.changed.wait(0.02)
+
+
+def state_of(info: Json) -> ContainerState:
+    """The state in the engine's answer about a container."""
+    state = info.get("State") or {}
+    return ContainerState(
+        status=state.get("Status", "unknown"),
+        running=bool(state.get("Running")),
+        exit_code=int(state.get("ExitCode", 0)),
+        oom_killed=bool(state.get("OOMKilled")),
+        error=state.get("Error") or "",
+        health=(state.get("Health") or {}).get("Status", ""),
+        restarts=int(info.get("RestartCount") or 0),
+        started_at=state.get("StartedAt", ""),
+    )
+
+
+def _bindings(ports: Json) -> list[tuple[Port, Binding]]:
+    return [
+        (Port.parse(name), Binding(each["HostIp"], int(each["HostPort"])))
+        for name, found in ports.items()
+        for each in found or ()
+        if each.get("HostPort", "").isdecimal()
+    ]
+
+
+def not_started(what: str) -> NotStarted:
+    """The error for a use before the start."""
+    return NotStarted(
+        f"{what} is not started. In a test class, read it through the class or instance, as in "
+        f"self.db; alone, use it inside 'with …:' or after start()."
+    )

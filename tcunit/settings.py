@@ -1,0 +1,161 @@
+"""Every environment variable and property that tcunit reads, in one table.
+
+A setting is read when it is needed, never at import. The environment wins over
+``.testcontainers.properties`` in the home directory, as with the other Testcontainers. An empty
+value counts as not set. A wrong value is an error that says where it came from.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from .errors import SettingError
+
+T = TypeVar("T")
+
+PROPERTIES_FILE = ".testcontainers.properties"
+
+
+@dataclass(frozen=True)
+class Setting(Generic[T]):
+    """One setting: the names it goes by, how its text is read, and its value if it is not set."""
+
+    variables: tuple[str, ...]
+    parse: Callable[[str], T]
+    default: T
+    properties: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found(Generic[T]):
+    """The value of a setting and the place it came from."""
+
+    value: T
+    source: str
+    is_default: bool = False
+
+
+def one_of(*allowed: str) -> Callable[[str], str]:
+    """A reader that takes one of a few words."""
+
+    def parse(text: str) -> str:
+        if text.lower() not in allowed:
+            raise ValueError(f"allowed are: {', '.join(allowed)}")
+        return text.lower()
+
+    return parse
+
+
+def boolean(text: str) -> bool:
+    """Read yes or no in the spellings of all Testcontainers."""
+    words = {**dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True)}
+    words.update(dict.fromkeys(("0", "false", "f", "no", "n", "off"), False))
+    if text.lower() not in words:
+        raise ValueError("allowed are: true, false")
+    return words[text.lower()]
+
+
+def seconds(text: str) -> float:
+    """Read a number of seconds above zero."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ValueError("allowed is a number of seconds above 0")
+    return value
+
+
+def count(text: str) -> int:
+    """Read a whole number above zero."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError("allowed is a whole number from 1")
+    return int(text)
+
+
+CONNECTION_MODE = Setting(
+    ("TESTCONTAINERS_CONNECTION_MODE",),
+    one_of("bridge_ip", "gateway_ip", "docker_host"),
+    "",
+    ("connection.mode",),
+)
+DOCKER_HOST = Setting(("DOCKER_HOST",), str, "", ("docker.host", "tc.host"))
+DOCKER_CONTEXT = Setting(("DOCKER_CONTEXT",), str, "")
+HOST_OVERRIDE = Setting(("TC_HOST", "TESTCONTAINERS_HOST_OVERRIDE"), str, "", ("host.override",))
+IMAGE_PREFIX = Setting(
+    ("TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX",), str, "", ("hub.image.name.prefix",)
+)
+START_TIMEOUT = Setting(("TCUNIT_START_TIMEOUT",), seconds, 60.0)
+START_WIDTH = Setting(("TCUNIT_START_WIDTH",), count, 16)
+WITHOUT_ENGINE = Setting(("TCUNIT_WITHOUT_ENGINE",), one_of("fail", "skip"), "fail")
+
+
+class Settings:
+    """Reads settings from an environment and a properties file, each on demand.
+
+    Both can be given, for tests; the default is the process's environment and the file
+    ``.testcontainers.properties`` in the home directory.
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str] | None = None, properties_file: Path | None = None
+    ) -> None:
+        self.environ = os.environ if environ is None else environ
+        self._file = properties_file
+
+    @cached_property
+    def properties_file(self) -> Path:
+        """Where the properties are read from."""
+        return self._file or Path.home() / PROPERTIES_FILE
+
+    @cached_property
+    def properties(self) -> Mapping[str, str]:
+        """What the properties file holds, read as Java does; empty where there is no file."""
+        try:
+            text = self.properties_file.read_text("utf-8")
+        except FileNotFoundError:
+            return {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingError(
+                f"{self.properties_file} cannot be read ({error}): make it readable, or remove it"
+            ) from error
+        import javaproperties
+
+        try:
+            loaded: dict[str, str] = javaproperties.loads(text)
+        except ValueError as error:
+            raise SettingError(
+                f"{self.properties_file} is no Java properties file ({error}): correct that line"
+            ) from error
+        return loaded
+
+    def find(self, setting: Setting[T]) -> Found[T]:
+        """The value of a setting with its source; its default where it is set nowhere.
+
+        Raises:
+            SettingError: the value cannot be read; names the source and what is allowed.
+        """
+        for name in setting.variables:
+            if text := self.environ.get(name, "").strip():
+                return Found(_parsed(setting, text, f"environment variable {name}"), name)
+        for key in setting.properties:
+            if text := self.properties.get(key, "").strip():
+                source = f"property {key} in {self.properties_file}"
+                return Found(_parsed(setting, text, source), source)
+        return Found(setting.default, "default", is_default=True)
+
+    def get(self, setting: Setting[T]) -> T:
+        """The value of a setting; its default where it is set nowhere."""
+        return self.find(setting).value
+
+
+def _parsed(setting: Setting[T], text: str, source: str) -> T:
+    try:
+        return setting.parse(text)
+    except ValueError as error:
+        raise SettingError(f"{source} has the value {text!r}: {error}") from error
