@@ -11,6 +11,7 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     _docker                   the only file that imports the Docker SDK
     connection                modes and endpoints: the pure resolver
     facts                     what can be known about where we run, for the resolver
+    reapers                   who removes what a killed process left
     request  running          what is asked for (frozen); what you get
     lifecycle                 order, events, ledger, starting and stopping sets of things
     network                   networks

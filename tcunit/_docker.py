@@ -63,6 +63,16 @@ class ImageInfo:
     volumes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Resource:
+    """Something on an engine: its kind (``container``, ``network``, ``volume``), id and labels."""
+
+    kind: str
+    id: str
+    name: str
+    labels: Mapping[str, str]
+
+
 @dataclass
 class Engine:
     """A Docker engine that answered, and the calls made to it."""
@@ -71,6 +81,7 @@ class Engine:
     source: str
     client: docker.DockerClient
     version: Json
+    tls: TLSConfig | None = None
     _images: dict[tuple[str, str], ImageInfo] = field(default_factory=dict)
     _image_locks: dict[tuple[str, str], threading.Lock] = field(default_factory=dict)
 
@@ -171,6 +182,13 @@ class Engine:
         with _translated(f"disconnecting {container} from the network {network}"):
             self.client.api.disconnect_container_from_network(container, network, force=True)
 
+    def free_network(self, network: str) -> None:
+        """Disconnect a network from all containers that are on it; they live on."""
+        with contextlib.suppress(EngineError):
+            for container in self.inspect_network(network).get("Containers") or ():
+                with contextlib.suppress(EngineError):
+                    self.disconnect(network, container)
+
     def remove_network(self, network: str) -> None:
         """Remove a network; no error if it is not there."""
         with contextlib.suppress(NotThere), _translated(f"removing the network {network}"):
@@ -263,16 +281,35 @@ class Engine:
         with _translated("subscribing to the engine's events"):
             return self.client.api.events(filters=filters, decode=True)
 
-    def labelled(self, label: str) -> dict[str, list[str]]:
-        """The names of all that has a label: ``containers`` and ``networks``."""
+    def labelled(self, label: str) -> list[Resource]:
+        """All containers, networks and volumes that have a label, with or without ``=value``."""
         api, filters = self.client.api, {"label": label}
         with _translated(f"listing what has the label {label}"):
             containers = api.containers(all=True, filters=filters)
             networks = api.networks(filters=filters)
-            return {
-                "containers": [each["Names"][0].lstrip("/") for each in containers],
-                "networks": [each["Name"] for each in networks],
-            }
+            volumes = api.volumes(filters=filters).get("Volumes") or []
+        return [
+            *(
+                Resource("container", c["Id"], c["Names"][0].lstrip("/"), c.get("Labels") or {})
+                for c in containers
+            ),
+            *(Resource("network", n["Id"], n["Name"], n.get("Labels") or {}) for n in networks),
+            *(Resource("volume", v["Name"], v["Name"], v.get("Labels") or {}) for v in volumes),
+        ]
+
+    def remove_volume(self, volume: str) -> None:
+        """Remove a volume; no error if it is not there."""
+        with contextlib.suppress(NotThere), _translated(f"removing the volume {volume}"):
+            self.client.api.remove_volume(volume, force=True)
+
+    def described(self) -> Json:
+        """How another process can connect to the same engine; see :func:`connect_as`."""
+        tls = self.tls
+        return {
+            "url": self.url,
+            "source": self.source,
+            "tls": tls and {"cert": tls.cert, "ca": tls.ca_cert, "verify": tls.verify},
+        }
 
     def sdk_container(self, container: str) -> SdkContainer:
         """The SDK's own object for a container."""
@@ -435,7 +472,18 @@ def _connect(candidate: Candidate) -> Engine:
             use_ssh_client=candidate.url.startswith("ssh://"),
             max_pool_size=POOL_SIZE,
         )
-        return Engine(candidate.url, candidate.source, client, client.version())
+        return Engine(candidate.url, candidate.source, client, client.version(), tls=candidate.tls)
+
+
+def connect_as(description: Json) -> Engine:
+    """Connect to the engine that another process described."""
+    tls = description["tls"]
+    if tls is not None:
+        from docker.tls import TLSConfig
+
+        cert = tuple(tls["cert"]) if tls["cert"] else None
+        tls = TLSConfig(client_cert=cert, ca_cert=tls["ca"], verify=tls["verify"])
+    return _connect(Candidate(description["source"], description["url"], tls))
 
 
 def _after_fork() -> None:

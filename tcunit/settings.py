@@ -78,6 +78,16 @@ def count(text: str) -> int:
     return int(text)
 
 
+def reaper_names(text: str) -> tuple[str, ...]:
+    """Read names of reapers with commas between them, or ``none``."""
+    names = tuple(dict.fromkeys(word.strip() for word in text.lower().split(",") if word.strip()))
+    if names == ("none",):
+        return ()
+    if not names or set(names) - {"guard", "ryuk"}:
+        raise ValueError("allowed are: guard, ryuk, both with a comma between them, or none")
+    return names
+
+
 CONNECTION_MODE = Setting(
     ("TESTCONTAINERS_CONNECTION_MODE",),
     one_of("bridge_ip", "gateway_ip", "docker_host"),
@@ -92,6 +102,30 @@ IMAGE_PREFIX = Setting(
 )
 START_TIMEOUT = Setting(("TCUNIT_START_TIMEOUT",), seconds, 60.0)
 START_WIDTH = Setting(("TCUNIT_START_WIDTH",), count, 16)
+REAPERS = Setting[tuple[str, ...]](("TCUNIT_REAPERS",), reaper_names, ("guard", "ryuk"))
+RYUK_DISABLED = Setting(("TESTCONTAINERS_RYUK_DISABLED",), boolean, False, ("ryuk.disabled",))
+RYUK_IMAGE = Setting(
+    ("RYUK_CONTAINER_IMAGE", "TESTCONTAINERS_RYUK_CONTAINER_IMAGE"),
+    str,
+    "testcontainers/ryuk:0.14.0",
+    ("ryuk.container.image", "ryuk.image"),
+)
+RYUK_PRIVILEGED = Setting(
+    ("TESTCONTAINERS_RYUK_PRIVILEGED", "TESTCONTAINERS_RYUK_CONTAINER_PRIVILEGED"),
+    boolean,
+    False,
+    ("ryuk.container.privileged",),
+)
+RYUK_RECONNECTION_TIMEOUT = Setting(
+    ("RYUK_RECONNECTION_TIMEOUT", "TESTCONTAINERS_RYUK_RECONNECTION_TIMEOUT"),
+    str,
+    "",
+    ("ryuk.reconnection.timeout",),
+)
+RYUK_ON_ALL_INTERFACES = Setting(("TCUNIT_RYUK_ON_ALL_INTERFACES",), boolean, False)
+SOCKET_OVERRIDE = Setting(
+    ("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE",), str, "", ("docker.socket.override",)
+)
 WITHOUT_ENGINE = Setting(("TCUNIT_WITHOUT_ENGINE",), one_of("fail", "skip"), "fail")
 
 

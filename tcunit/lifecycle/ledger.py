@@ -1,8 +1,8 @@
 """What this process has on engines: every container and network, from before its create.
 
-The second net of clean-up: what is still in the ledger when the process ends is removed then. A
-name is entered before the create and its id after, so that a create whose answer never came is
-undone too. What has no id is removed only if its labels say that it is ours.
+The second net of clean-up is here: what is still in the ledger when the process ends is removed
+then. A name is entered before the create and its id after, so that a create whose answer never came
+is undone too. What has no id is removed only if its labels say that it is ours.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from .._docker import Engine, NameTaken, NotThere
 from .._session import is_ours
 from ..errors import EngineError
+from ..reapers import reapers
+from ..settings import Settings
 
 CONTAINER, NETWORK = "container", "network"
 
@@ -41,7 +43,7 @@ class Entry:
         if not self.id and not self._is_ours():
             return
         if self.kind == NETWORK:
-            self._disconnect_all()
+            self.engine.free_network(self.id or self.name)
             self.engine.remove_network(self.id or self.name)
         else:
             self.engine.remove_container(self.id or self.name)
@@ -55,13 +57,6 @@ class Entry:
         except NotThere:
             return False
         return is_ours(self.name, labels or {})
-
-    def _disconnect_all(self) -> None:
-        """Free the network of containers that others connected to it; they live on."""
-        with contextlib.suppress(EngineError):
-            for container in self.engine.inspect_network(self.id or self.name)["Containers"] or ():
-                with contextlib.suppress(EngineError):
-                    self.engine.disconnect(self.id or self.name, container)
 
 
 @dataclass
@@ -78,9 +73,12 @@ class Ledger:
         entry = Entry(engine, kind, name)
         with self._lock:
             self._arm()
+            reapers.arm(engine, Settings())
             self._entries[entry] = None
+        reapers.announce(engine, kind, name)
         try:
             yield entry
+            reapers.mark(name)
         except NameTaken:
             self.forget(entry)  # whoever has that name, it is not ours
             raise
@@ -89,6 +87,7 @@ class Ledger:
         """Take a resource out, because it is removed."""
         with self._lock:
             self._entries.pop(entry, None)
+        reapers.forget(entry.name)
 
     def remaining(self) -> list[Entry]:
         """What exists or may exist, in the order to remove it: containers before networks."""
@@ -112,8 +111,14 @@ class Ledger:
         self._pid = os.getpid()
         self._entries.clear()
         atexit.unregister(self.clear)
-        atexit.register(self.clear)
+        atexit.register(reapers.disarm)
+        atexit.register(self.clear)  # runs first: the latest comes first
         _end_on_sigterm()
+
+    def abandon(self) -> None:
+        """In a forked child: all of this is the parent's."""
+        self._lock = threading.Lock()
+        self._entries.clear()
 
 
 def _end_on_sigterm() -> None:
@@ -130,3 +135,6 @@ def _terminate(number: int, frame: object) -> None:
 
 
 ledger = Ledger()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=ledger.abandon)

@@ -1,0 +1,69 @@
+"""The guard itself: a process of its own that waits for the death of the one that started it.
+
+It is run as a file by an isolated interpreter, apart from the user's world. Its standard input is a
+pipe from the test process: lines that say what exists, and an end that says that the process is no
+more, however it died. It imports nothing but the standard library until something is left to do.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+
+class Book:
+    """What the test process has told."""
+
+    def __init__(self) -> None:
+        self.session = ""
+        self.path: list[str] = []
+        self.engines: dict[str, Any] = {}
+        self.names: dict[str, tuple[str, bool]] = {}
+
+    def note(self, message: dict[str, Any]) -> None:
+        """Take note of one line."""
+        name = message.get("name", "")
+        match message["say"]:
+            case "begin":
+                self.session, self.path = message["session"], message["path"]
+            case "engine":
+                self.engines[message["key"]] = message["engine"]
+            case "announce":
+                self.names[name] = (message["key"], False)
+            case "mark" if name in self.names:
+                self.names[name] = (self.names[name][0], True)
+            case "forget":
+                self.names.pop(name, None)
+
+
+def main() -> None:
+    """Wait for the end of the pipe, then remove what is left."""
+    book = Book()
+    for line in sys.stdin.buffer:
+        try:
+            book.note(json.loads(line))
+        except (ValueError, KeyError):
+            break  # cut off in the middle: its writer is dead
+    if book.names:
+        clean_up(book)
+
+
+def clean_up(book: Book) -> None:
+    """Remove what the dead session left on each engine that it used."""
+    sys.path[:] = book.path
+    from tcunit._docker import connect_as
+    from tcunit.reapers.lock import is_alive, lock_path
+    from tcunit.reapers.sweep import sweep
+
+    while is_alive(book.session):
+        time.sleep(0.05)  # the pipe is closed, but the process lives: never touch it
+    for key in {key for key, _ in book.names.values()}:
+        unanswered = [name for name, (k, marked) in book.names.items() if k == key and not marked]
+        sweep(connect_as(book.engines[key]), book.session, unanswered)
+    lock_path(book.session).unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()

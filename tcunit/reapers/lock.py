@@ -1,0 +1,82 @@
+"""The session's lock: held for as long as its process lives, by the kernel's word.
+
+Anyone can ask whether a session lives: a lock that can be taken belongs to a dead one; one that
+does not exist may belong to another machine, so nothing is known of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import IO
+
+from .._session import session_id
+
+
+class SessionLock:
+    """The lock of this process's session."""
+
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self.path, self._file = path, file
+
+    @classmethod
+    def acquire(cls) -> SessionLock | None:
+        """Take the lock of this session; ``None`` where no file can be made."""
+        path = lock_path(session_id())
+        try:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            file = path.open("ab")
+        except OSError:
+            return None
+        if not _try(file):
+            file.close()
+            return None
+        return cls(path, file)
+
+    def release(self) -> None:
+        """Give it back, because the session is over."""
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+        self._file.close()
+
+    def abandon(self) -> None:
+        """Close a forked child's copy without giving back its parent's lock."""
+        self._file.close()
+
+
+def folder() -> Path:
+    """Where this user's locks are."""
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    return Path(tempfile.gettempdir()) / f"tcunit-{user}"
+
+
+def lock_path(session: str) -> Path:
+    """The lock file of a session."""
+    return folder() / f"{session}.lock"
+
+
+def is_alive(session: str) -> bool | None:
+    """Whether a session lives; ``None`` where this machine has no lock of it."""
+    try:
+        file = lock_path(session).open("rb+")
+    except OSError:
+        return None
+    with file:
+        return not _try(file)
+
+
+def _try(file: IO[bytes]) -> bool:
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+        else:
+            import fcntl
+
+            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

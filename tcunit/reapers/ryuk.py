@@ -1,0 +1,300 @@
+"""Ryuk, the reaper of all Testcontainers: a container that removes what a lost client leaves.
+
+Its protocol: one line a filter (``label=…``), an ``ACK`` for each line, and a connection that is
+kept open; when the last client is gone for a while, Ryuk removes what the filters match. It obeys
+anyone who connects, so it listens where only this machine can reach it. An accepted connection
+proves nothing, because the engine's proxy accepts first: only the ACK does. A line without a label
+would make it remove everything, so there is one place that makes lines, and it takes no other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+from .._docker import Engine
+from .._session import LABEL_ROOT, SESSION_LABEL, session_id
+from ..connection import Endpoint
+from ..errors import EngineError
+from ..facts import Surroundings
+from ..images import with_prefix
+from ..settings import (
+    IMAGE_PREFIX,
+    RYUK_DISABLED,
+    RYUK_IMAGE,
+    RYUK_ON_ALL_INTERFACES,
+    RYUK_PRIVILEGED,
+    RYUK_RECONNECTION_TIMEOUT,
+    SOCKET_OVERRIDE,
+    Settings,
+)
+from .sweep import left_by
+
+log = logging.getLogger("tcunit")
+
+RYUK_LABEL = f"{LABEL_ROOT}.ryuk"
+OWNER_LABEL = f"{LABEL_ROOT}.ryuk-of"
+PORT = 8080
+START_TIMEOUT = 60.0
+END_TIMEOUT = 2.0
+ACK_TIMEOUT = 2.0
+PAUSE = 0.05
+DEFAULT_SOCKET = "/var/run/docker.sock"
+
+
+class Unavailable(Exception):
+    """Ryuk cannot run here; the text says why."""
+
+
+class Ryuk:
+    """The Ryuk containers of this process, one an engine."""
+
+    name = "ryuk"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clients: dict[str, RyukClient] = {}
+        self._lock = threading.Lock()
+
+    def arm(self, engine: Engine) -> None:
+        """Begin to start it, beside whatever else is starting."""
+        with self._lock:
+            if engine.url in self._clients or self._settings.get(RYUK_DISABLED):
+                return
+            client = self._clients[engine.url] = RyukClient(engine, self._settings)
+            client.begin()
+        if os.getpid() == 1:
+            client.ready.wait(START_TIMEOUT)  # the guard ends with our container: wait for this one
+
+    def announce(self, engine: Engine, kind: str, name: str) -> None:
+        """Nothing: Ryuk goes by the session's label."""
+
+    def mark(self, name: str) -> None:
+        """Nothing: Ryuk goes by the session's label."""
+
+    def forget(self, name: str) -> None:
+        """Nothing: Ryuk goes by the session's label."""
+
+    def disarm(self) -> None:
+        """Remove it where the session is empty; elsewhere leave it to do its work."""
+        for client in self._clients.values():
+            client.end()
+
+    def abandon(self) -> None:
+        """Close a forked child's copies of the connections."""
+        for client in self._clients.values():
+            client.abandon()
+        self._clients.clear()
+
+    def status(self) -> str:
+        """Whether it answered, for each engine."""
+        if self._settings.get(RYUK_DISABLED):
+            return "not armed: disabled by a setting"
+        return "; ".join(client.status for client in self._clients.values()) or "not armed"
+
+
+class RyukClient:
+    """One Ryuk container, and the connection to it, watched by a thread."""
+
+    def __init__(self, engine: Engine, settings: Settings) -> None:
+        self._engine, self._settings = engine, settings
+        self._container = ""
+        self._connection: socket.socket | None = None
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="tcunit-ryuk", daemon=True)
+        self.ready = threading.Event()
+        self.status = "not armed: starting"
+
+    def begin(self) -> None:
+        """Start the container and the watch over its connection."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Close the connection, and remove the container if the session has left nothing."""
+        self._ending.set()
+        self._close()
+        self._thread.join(END_TIMEOUT)  # one that pulls an image is left: nobody connects to it
+        if not self._container:
+            return
+        with contextlib.suppress(EngineError):
+            if not left_by(self._engine, session_id()):
+                self._engine.remove_container(self._container)
+
+    def abandon(self) -> None:
+        """Close this process's copy of the connection only."""
+        if self._connection is not None:
+            os.close(self._connection.detach())
+            self._connection = None
+
+    def _keep(self) -> None:
+        """Start, register, and do so again whenever the connection or the container is lost."""
+        try:
+            while not self._ending.is_set():
+                endpoint = self._start()
+                self._register(endpoint)
+                self.status = f"armed, at {endpoint}"
+                self.ready.set()
+                self._watch(endpoint)
+        except (Unavailable, EngineError) as error:
+            self._give_up(str(error))
+        except Exception as error:  # the interpreter may be ending under this thread
+            self._give_up(f"{type(error).__name__}: {error}")
+        finally:
+            self.ready.set()
+
+    def _give_up(self, reason: str) -> None:
+        self.status = f"not armed: {reason}"
+        if self._container:
+            with contextlib.suppress(EngineError):
+                self._engine.remove_container(self._container)
+            self._container = ""
+        if not self._ending.is_set():
+            log.warning(
+                "Ryuk is not armed: %s. The other nets remain; TESTCONTAINERS_RYUK_DISABLED=true "
+                "ends this message.",
+                reason,
+            )
+
+    def _start(self) -> Endpoint:
+        if self._engine.kind == "ssh":
+            raise Unavailable("the engine is reached by ssh, which carries no further connection")
+        surroundings = Surroundings(self._engine, self._settings)
+        image = with_prefix(self._settings.get(RYUK_IMAGE), self._settings.get(IMAGE_PREFIX))
+        self._engine.image(image)
+        if self._ending.is_set():
+            raise Unavailable("the process ends")
+        name = f"testcontainers-ryuk-{session_id()}"
+        bridge = surroundings.network("bridge")
+        direct = (bridge.bridge_here and surroundings.facts.has_host_network) or bridge.is_shared
+        options = self._options("" if direct else self._listen(surroundings))
+        if self._container:
+            self._engine.remove_container(self._container)
+        self._container = self._engine.create_container(image, name, options, None)
+        self._engine.start(self._container)
+        return self._endpoint(surroundings, direct)
+
+    def _listen(self, surroundings: Surroundings) -> str:
+        """The host address to publish its port on."""
+        facts = surroundings.facts
+        if self._settings.get(RYUK_ON_ALL_INTERFACES):
+            return "0.0.0.0"
+        if not facts.is_local:
+            raise Unavailable(
+                "it would listen on all interfaces of a remote engine, where it obeys anyone; set "
+                "TCUNIT_RYUK_ON_ALL_INTERFACES=true if that network is your own"
+            )
+        if facts.own_container:
+            return surroundings.network("bridge").gateway
+        return "127.0.0.1"
+
+    def _endpoint(self, surroundings: Surroundings, direct: bool) -> Endpoint:
+        info: Any = self._engine.inspect(self._container)["NetworkSettings"]
+        if direct:
+            return Endpoint(info["Networks"]["bridge"]["IPAddress"], PORT)
+        binding = info["Ports"][f"{PORT}/tcp"][0]
+        facts = surroundings.facts
+        host = binding["HostIp"] if facts.is_local else facts.hostname
+        return Endpoint(
+            "127.0.0.1" if host in ("0.0.0.0", "::") else host, int(binding["HostPort"])
+        )
+
+    def _options(self, listen: str) -> dict[str, Any]:
+        path = self._settings.get(SOCKET_OVERRIDE)
+        if not path:
+            local = self._engine.kind == "unix" and not self._engine.is_desktop
+            path = self._engine.url.removeprefix("unix://") if local else DEFAULT_SOCKET
+        environment = {}
+        if timeout := self._settings.get(RYUK_RECONNECTION_TIMEOUT):
+            environment["RYUK_RECONNECTION_TIMEOUT"] = timeout
+        options: dict[str, Any] = {
+            "labels": {LABEL_ROOT: "true", RYUK_LABEL: "true", OWNER_LABEL: session_id()},
+            "binds": [f"{path}:{DEFAULT_SOCKET}"],
+            "environment": environment,
+            "auto_remove": True,
+            "privileged": self._settings.get(RYUK_PRIVILEGED),
+            "ports": [(PORT, "tcp")],
+        }
+        if listen:
+            options["port_bindings"] = {f"{PORT}/tcp": [(listen, None)]}
+        return options
+
+    def _register(self, endpoint: Endpoint) -> None:
+        """Send our filter until it is acknowledged."""
+        deadline = time.monotonic() + START_TIMEOUT
+        reason = "it did not answer"
+        while time.monotonic() < deadline and not self._ending.is_set():
+            try:
+                self._connection = _acknowledged(endpoint)
+                return
+            except OSError as error:
+                reason = str(error)
+            if not self._is_running():
+                raise Unavailable(f"its container ended: {self._last_words()}")
+            self._ending.wait(PAUSE)
+        raise Unavailable(f"no ACK from {endpoint} within {START_TIMEOUT:g} s: {reason}")
+
+    def _is_running(self) -> bool:
+        try:
+            return bool(self._engine.inspect(self._container)["State"]["Running"])
+        except EngineError:
+            return False
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(EngineError):
+            lines = self._engine.logs(self._container, tail=3).decode(errors="replace").split("\n")
+            return "; ".join(filter(None, lines))
+        return "it is gone"
+
+    def _watch(self, endpoint: Endpoint) -> None:
+        """Return when the connection is lost and cannot be had again."""
+        while not self._ending.is_set() and self._connection is not None:
+            with contextlib.suppress(OSError):
+                if self._connection.recv(64):
+                    continue
+            self._close()
+            if self._ending.is_set() or not self._is_running():
+                return
+            self._register(endpoint)
+
+    def _close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+
+
+def filter_line(session: str) -> bytes:
+    """The line that makes Ryuk remove a session's resources, and nothing else."""
+    if not session:
+        raise ValueError("a filter without a session would match everything")
+    return f"label={quote(f'{SESSION_LABEL}={session}', safe='')}\n".encode()
+
+
+def _acknowledged(endpoint: Endpoint) -> socket.socket:
+    """A connection on which Ryuk has acknowledged our filter."""
+    connection = socket.create_connection(endpoint, ACK_TIMEOUT)
+    try:
+        connection.sendall(filter_line(session_id()))
+        answer = b"".join(_until_newline(connection))
+        if answer != b"ACK\n":
+            raise OSError(f"it answered {answer!r} instead of ACK")
+        connection.settimeout(None)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _until_newline(connection: socket.socket) -> Iterator[bytes]:
+    while chunk := connection.recv(64):
+        yield chunk
+        if chunk.endswith(b"\n"):
+            return

@@ -1,0 +1,77 @@
+"""Removing what a session left on an engine.
+
+What a listing shows may not be removable yet, and a create that was under way may appear after the
+first listing. So a sweep looks again until nothing has been seen for a while.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from .._docker import Engine, Resource
+from .._session import NAME_LABEL, SESSION_LABEL
+from ..errors import EngineError
+
+QUIET = 0.5
+UNANSWERED = 5.0
+LIMIT = 120.0
+PAUSE = 0.05
+WIDTH = 8
+
+
+def left_by(engine: Engine, session: str) -> list[Resource]:
+    """What a session has on an engine, those things only that bear the name of their label."""
+    found = engine.labelled(f"{SESSION_LABEL}={session}")
+    return [each for each in found if each.labels.get(NAME_LABEL) == each.name]
+
+
+def remove_all(engine: Engine, resources: Sequence[Resource]) -> list[Resource]:
+    """Remove resources, containers first; returns those that could not be removed yet."""
+    left: list[Resource] = []
+    with ThreadPoolExecutor(WIDTH) as workers:
+        for kind in ("container", "network", "volume"):
+            these = [each for each in resources if each.kind == kind]
+            done = workers.map(lambda each: _remove(engine, each), these)
+            left += [each for each, gone in zip(these, done, strict=True) if not gone]
+    return left
+
+
+def sweep(engine: Engine, session: str, unanswered: Collection[str] = ()) -> list[Resource]:
+    """Remove all that a dead session left; returns what is left after two minutes of trying.
+
+    Args:
+        unanswered: names whose create was under way; they are looked out for longer.
+    """
+    awaited = set(unanswered)
+    began = quiet_since = time.monotonic()
+    seen: list[Resource] = []
+    while time.monotonic() - began < LIMIT:
+        try:
+            seen = left_by(engine, session)
+        except EngineError:
+            time.sleep(PAUSE)  # the engine may be restarting
+            continue
+        awaited -= {each.name for each in seen}
+        if seen:
+            remove_all(engine, seen)
+            quiet_since = time.monotonic()
+        elif time.monotonic() - quiet_since >= (UNANSWERED if awaited else QUIET):
+            return []
+        time.sleep(PAUSE)
+    return seen
+
+
+def _remove(engine: Engine, resource: Resource) -> bool:
+    try:
+        if resource.kind == "container":
+            engine.remove_container(resource.id)
+        elif resource.kind == "network":
+            engine.free_network(resource.id)
+            engine.remove_network(resource.id)
+        else:
+            engine.remove_volume(resource.id)
+    except EngineError:
+        return False
+    return True
