@@ -27,12 +27,13 @@ from __future__ import annotations
 from . import errors, wait
 from ._version import __version__
 from .case import ContainerTestCase
-from .connection import ConnectionMode, Endpoint
+from .connection import ConnectionMode, Endpoint, using_connection_mode
 from .container import DockerContainer, GenericContainer
 from .lifecycle.fixture import omitted
 from .mixins.assertions import ContainerAssertionsMixin
 from .mixins.connection import ConnectionMixin
 from .mixins.containers import ContainersMixin
+from .mixins.each_mode import each_connection_mode
 from .network import Network
 
 __all__ = [
@@ -47,9 +48,12 @@ __all__ = [
     "Network",
     "omitted",
     "wait",
-    # what it gets
+    # how it reaches them
     "ConnectionMode",
     "Endpoint",
+    "each_connection_mode",
+    "using_connection_mode",
+    # what may go wrong
     "errors",
     # the package itself
     "__version__",

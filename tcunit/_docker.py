@@ -11,8 +11,10 @@ import contextlib
 import inspect
 import json
 import os
+import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
@@ -22,7 +24,7 @@ from urllib.parse import urlsplit
 
 from .errors import DeclarationError, EngineError, EngineNotFound, ImageNotFound
 from .images import with_tag
-from .settings import DOCKER_CONTEXT, DOCKER_HOST, Settings
+from .settings import DOCKER_CONTEXT, DOCKER_HOST, Settings, home
 
 if TYPE_CHECKING:
     import docker
@@ -34,6 +36,7 @@ Json = dict[str, Any]
 
 POOL_SIZE = 64
 REQUEST_TIMEOUT = 120
+REMOVAL_TIMEOUT = 10.0
 
 
 class NameTaken(EngineError):
@@ -95,6 +98,13 @@ class Engine:
     def hostname(self) -> str:
         """The host in its URL; empty where it is reached by a local socket."""
         return "" if self.kind in ("unix", "npipe") else urlsplit(self.url).hostname or ""
+
+    @cached_property
+    def info(self) -> Json:
+        """What it says of itself and of its machine; asked once."""
+        with _translated("asking the engine about itself"):
+            found: Json = self.client.api.info()
+            return found
 
     @cached_property
     def is_desktop(self) -> bool:
@@ -182,6 +192,13 @@ class Engine:
         with _translated(f"disconnecting {container} from the network {network}"):
             self.client.api.disconnect_container_from_network(container, network, force=True)
 
+    def subnets(self) -> list[str]:
+        """The address ranges of all networks."""
+        with _translated("listing the networks"):
+            networks = self.client.api.networks()
+        pools = [pool for each in networks for pool in (each.get("IPAM") or {}).get("Config") or ()]
+        return [pool["Subnet"] for pool in pools if pool.get("Subnet")]
+
     def free_network(self, network: str) -> None:
         """Disconnect a network from all containers that are on it; they live on."""
         with contextlib.suppress(EngineError):
@@ -237,8 +254,25 @@ class Engine:
 
     def remove_container(self, container: str, volumes: bool = True) -> None:
         """Kill and remove a container with its anonymous volumes; no error if it is not there."""
-        with contextlib.suppress(NotThere), _translated(f"removing {container}"):
-            self.client.api.remove_container(container, v=volumes, force=True)
+        try:
+            with contextlib.suppress(NotThere), _translated(f"removing {container}"):
+                self.client.api.remove_container(container, v=volumes, force=True)
+        except EngineError as error:
+            if "already in progress" not in str(error):
+                raise
+            self._wait_until_gone(container)
+
+    def _wait_until_gone(self, container: str) -> None:
+        """Wait for the end of a removal that somebody else has begun."""
+        deadline = time.monotonic() + REMOVAL_TIMEOUT
+        with contextlib.suppress(NotThere):
+            while time.monotonic() < deadline:
+                self.inspect(container)
+                time.sleep(0.02)
+            raise EngineError(
+                f"removing {container}: somebody else began to {REMOVAL_TIMEOUT:g} s ago, and it "
+                f"is still there"
+            )
 
     def logs(self, container: str, *, stdout: bool = True, stderr: bool = True, **kw: Any) -> bytes:
         """What a container logged; ``tail=``, ``since=`` and ``timestamps=`` as in the SDK."""
@@ -401,10 +435,10 @@ def usual_sockets(settings: Settings) -> Sequence[str]:
     """The sockets of a usual installation, of Docker Desktop and of a rootless engine."""
     if sys.platform == "win32":
         return ["npipe:////./pipe/docker_engine"]
-    home, runtime = Path.home(), settings.environ.get("XDG_RUNTIME_DIR")
+    runtime = settings.environ.get("XDG_RUNTIME_DIR")
     paths = [Path("/var/run/docker.sock")]
     paths += [Path(runtime) / "docker.sock"] if runtime else []
-    paths += [home / ".docker/run/docker.sock", home / ".docker/desktop/docker.sock"]
+    paths += [home() / ".docker/run/docker.sock", home() / ".docker/desktop/docker.sock"]
     paths += [Path(f"/run/user/{os.getuid()}/docker.sock")]
     return [f"unix://{path}" for path in dict.fromkeys(paths)]
 
@@ -421,7 +455,7 @@ def _named(source: str, url: str, settings: Settings) -> Candidate:
     from docker.errors import TLSParameterError
     from docker.tls import TLSConfig
 
-    folder = Path(settings.environ.get("DOCKER_CERT_PATH") or Path.home() / ".docker")
+    folder = Path(settings.environ.get("DOCKER_CERT_PATH") or home() / ".docker")
     cert, key, ca = (str(folder / name) for name in ("cert.pem", "key.pem", "ca.pem"))
     try:
         return Candidate(source, url, TLSConfig(client_cert=(cert, key), ca_cert=ca, verify=True))
@@ -433,11 +467,13 @@ def _context_name(settings: Settings) -> tuple[str, str]:
     if name := settings.get(DOCKER_CONTEXT):
         return name, "DOCKER_CONTEXT"
     folder = settings.environ.get("DOCKER_CONFIG")
-    path = (Path(folder) if folder else Path.home() / ".docker") / "config.json"
+    path = (Path(folder) if folder else home() / ".docker") / "config.json"
     try:
-        return str(json.loads(path.read_text()).get("currentContext", "")), f"context in {path}"
+        config = json.loads(path.read_text())
     except (OSError, ValueError):
         return "", ""
+    current = config.get("currentContext") if isinstance(config, dict) else None
+    return str(current or ""), f"context in {path}"
 
 
 def _of_context(name: str, source: str) -> Candidate:
@@ -464,6 +500,7 @@ def _connected(candidate: Candidate) -> Engine:
 def _connect(candidate: Candidate) -> Engine:
     import docker
 
+    _knock(candidate.url)
     with _translated("asking for its version"):
         client = docker.DockerClient(
             base_url=candidate.url,
@@ -473,6 +510,17 @@ def _connect(candidate: Candidate) -> Engine:
             max_pool_size=POOL_SIZE,
         )
         return Engine(candidate.url, candidate.source, client, client.version(), tls=candidate.tls)
+
+
+def _knock(url: str) -> None:
+    """Refuse a unix socket where nobody listens: the SDK would leave its own end open."""
+    if not url.startswith("unix://"):
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(url.removeprefix("unix://"))
+        except OSError as error:
+            raise EngineError(f"connecting: {error.strerror or error}") from error
 
 
 def connect_as(description: Json) -> Engine:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, NoReturn
@@ -39,6 +41,28 @@ class ConnectionMode(StrEnum):
             raise SettingError(
                 f"{source} has the value {value!r}{hint}: allowed are {', '.join(cls)}"
             ) from None
+
+
+_mode_in_use: ContextVar[ConnectionMode | None] = ContextVar("tcunit_mode", default=None)
+
+
+@contextmanager
+def using_connection_mode(mode: ConnectionMode | str) -> Iterator[ConnectionMode]:
+    """Look up addresses in a connection mode for a while, in this thread or task.
+
+    It wins over the test case, the environment and the properties, but not over an argument.
+    """
+    chosen = ConnectionMode.parse(mode, "using_connection_mode()")
+    token = _mode_in_use.set(chosen)
+    try:
+        yield chosen
+    finally:
+        _mode_in_use.reset(token)
+
+
+def mode_in_use() -> ConnectionMode | None:
+    """The mode of the :func:`using_connection_mode` that is open."""
+    return _mode_in_use.get()
 
 
 class Endpoint(NamedTuple):
@@ -72,6 +96,7 @@ class EngineFacts:
     is_desktop: bool = False
     is_rootless: bool = False
     own_container: str = ""
+    is_isolated: bool = False
     host_override: str = ""
     override_source: str = ""
 
@@ -120,45 +145,102 @@ class ContainerFacts:
 
 @dataclass(frozen=True)
 class Decision:
-    """A connection mode, the rule that chose it, and why."""
+    """A connection mode, the rule that chose it and why, and why each earlier rule did not."""
 
     mode: ConnectionMode
     rule: str
     reason: str
+    passed: tuple[tuple[str, str], ...] = ()
 
 
 class Wish(NamedTuple):
-    """A mode that somebody asked for, and where."""
+    """A mode that somebody may have asked for, and where."""
 
     mode: str | None
     source: str
 
 
+Rule = Callable[[EngineFacts, NetworkFacts | None], tuple[bool, str]]
+"""Whether a rule applies, and the facts for or against it."""
+
+
 def decide(wishes: Sequence[Wish], engine: EngineFacts, network: NetworkFacts | None) -> Decision:
     """The connection mode: the first wish that is one, else what the facts allow."""
+    passed: list[tuple[str, str]] = []
     for mode, source in wishes:
         if mode:
-            return Decision(ConnectionMode.parse(mode, source), "asked for", source)
-    return _by_facts(engine, network)
+            asked = ConnectionMode.parse(mode, source)
+            return Decision(asked, source, "it was asked for", tuple(passed))
+        passed.append((source, "not set"))
+    for name, mode_then, rule in RULES:
+        applies, reason = rule(engine, network)
+        if applies:
+            return Decision(mode_then, name, reason, tuple(passed))
+        passed.append((name, reason))
+    raise AssertionError("the last rule always applies")
 
 
-def _by_facts(engine: EngineFacts, network: NetworkFacts | None) -> Decision:
-    if network and engine.has_host_network and network.bridge_here:
-        reason = f"{network.bridge}, the bridge of {network.name}, is here and has its gateway"
-        return Decision(ConnectionMode.BRIDGE_IP, "bridge here", reason)
-    if network and network.is_shared:
-        reason = f"our own container is on the network {network.name}"
-        return Decision(ConnectionMode.BRIDGE_IP, "shared network", reason)
-    if engine.own_container and engine.is_local:
-        reason = f"we run in the container {engine.own_container[:12]} of the same engine"
-        return Decision(ConnectionMode.GATEWAY_IP, "in a container", reason)
+def _bridge_is_here(engine: EngineFacts, network: NetworkFacts | None) -> tuple[bool, str]:
+    if not engine.has_host_network:
+        kind = "Docker Desktop" if engine.is_desktop else "a rootless engine"
+        return False, f"the networks of {kind} are not interfaces of this machine"
+    if network is None:
+        return False, "it is on no network of its own"
+    if not network.bridge:
+        return False, f"the network {network.name} has no bridge"
+    if not network.bridge_here:
+        return False, (
+            f"no interface here is {network.bridge}, the bridge of {network.name}, with its "
+            f"gateway {network.gateway or '(none)'}, for certain"
+        )
+    return True, f"{network.bridge}, the bridge of {network.name}, is here and has its gateway"
+
+
+def _network_is_shared(engine: EngineFacts, network: NetworkFacts | None) -> tuple[bool, str]:
+    if not engine.own_container:
+        return False, "we run in no container of this engine"
+    if network is None or not network.is_shared:
+        return False, "our own container is on another network"
+    return True, f"our own container is on the network {network.name}"
+
+
+def _host_is_above(engine: EngineFacts, network: NetworkFacts | None) -> tuple[bool, str]:
+    if not engine.own_container:
+        return False, "we run in no container of this engine"
     if not engine.is_local:
-        reason = f"the engine is reached by {engine.kind} at {engine.hostname}"
-    elif not engine.has_host_network:
-        reason = "its networks are not here: " + ("Desktop" if engine.is_desktop else "rootless")
-    else:
-        reason = "its bridge cannot be seen from here"
-    return Decision(ConnectionMode.DOCKER_HOST, "otherwise", reason)
+        return False, f"the engine is reached by {engine.kind} and may be elsewhere"
+    return True, f"we run in the container {engine.own_container[:12]} of the engine's host"
+
+
+def _otherwise(engine: EngineFacts, network: NetworkFacts | None) -> tuple[bool, str]:
+    where = "this machine" if engine.is_local else f"{engine.hostname} ({engine.kind})"
+    return True, f"nothing nearer is proven; the engine is at {where}"
+
+
+RULES: tuple[tuple[str, ConnectionMode, Rule], ...] = (
+    ("the network's bridge is here", ConnectionMode.BRIDGE_IP, _bridge_is_here),
+    ("a network is shared", ConnectionMode.BRIDGE_IP, _network_is_shared),
+    ("in a container of the engine's host", ConnectionMode.GATEWAY_IP, _host_is_above),
+    ("otherwise", ConnectionMode.DOCKER_HOST, _otherwise),
+)
+
+
+def why_not(mode: ConnectionMode, engine: EngineFacts, network: NetworkFacts | None) -> str | None:
+    """Why a mode cannot work from here, whoever asks for it; ``None`` where it can."""
+    here, no_bridge = _bridge_is_here(engine, network)
+    shared, not_shared = _network_is_shared(engine, network)
+    if mode is ConnectionMode.BRIDGE_IP:
+        return None if here or shared else f"{no_bridge}; {not_shared}"
+    if network is not None and network.is_internal:
+        return f"the network {network.name} is internal, so no port is published"
+    if mode is ConnectionMode.DOCKER_HOST and not engine.own_container:
+        return None
+    if network is not None and not network.gateway:
+        return f"the network {network.name} has no gateway"
+    if engine.is_isolated:
+        return "our own container is on no network"
+    above, not_above = _host_is_above(engine, network)
+    return None if here or above else f"{no_bridge}; {not_above}"
 
 
 def docker_host(engine: EngineFacts, gateway: str) -> str:
@@ -248,3 +330,52 @@ def _none(container: ContainerFacts, mode: ConnectionMode, reason: str) -> NoRet
         f"another mode (connection_mode, TESTCONTAINERS_CONNECTION_MODE), or publish the port "
         f"with with_exposed_ports()."
     )
+
+
+def explained(
+    what: str,
+    decision: Decision,
+    engine: EngineFacts,
+    network: NetworkFacts | None,
+    container: ContainerFacts,
+) -> str:
+    """The answer with its rule, the rules that did not apply, and every fact that was used."""
+    return "\n".join(
+        [
+            f"{what} (connection mode {decision.mode.value})",
+            f"  because of: {decision.rule}: {decision.reason}",
+            *(f"  passed over: {rule}: {reason}" for rule, reason in decision.passed),
+            f"  engine: {_engine_facts(engine)}",
+            f"  network: {_network_facts(network)}",
+            f"  container: {_container_facts(container)}",
+            f"  published ports listen on: {listen_addresses(engine, network)[1]}",
+        ]
+    )
+
+
+def _engine_facts(engine: EngineFacts) -> str:
+    words = [f"reached by {engine.kind}"]
+    words += [f"at {engine.hostname}"] * bool(engine.hostname)
+    words += ["Docker Desktop"] * engine.is_desktop + ["rootless"] * engine.is_rootless
+    own = engine.own_container[:12]
+    words.append(f"our own container is {own}" if own else "we are in no container of it")
+    if engine.host_override:
+        words.append(f"{engine.override_source} names its host {engine.host_override}")
+    return ", ".join(words)
+
+
+def _network_facts(network: NetworkFacts | None) -> str:
+    if network is None:
+        return "none of its own"
+    here = "here" if network.bridge_here else "not here"
+    words = [network.name, f"gateway {network.gateway or 'none'}"]
+    words += [f"bridge {network.bridge} {here}"] * bool(network.bridge)
+    words += ["shared with us"] * network.is_shared + ["internal"] * network.is_internal
+    return ", ".join(words)
+
+
+def _container_facts(container: ContainerFacts) -> str:
+    if container.on_host_network:
+        return "on the host's network"
+    ports = [f"{port} on {each.host_ip}:{each.host_port}" for port, each in container.bindings]
+    return ", ".join([f"address {container.ip or 'none'}", *(ports or ["nothing published"])])

@@ -297,9 +297,11 @@ class DockerContainer(ContainerOptions):
                 asked.command if isinstance(asked.command, str)
                 else [self._late("the command", word, launch) for word in asked.command]
             )  # fmt: skip
-        binds = options.get("binds") or []
-        if asked.mounts and isinstance(binds, list | tuple):
-            options["binds"] = [*binds, *(mount.bind() for mount in asked.mounts)]
+        if asked.mounts:
+            options["binds"] = [
+                *options.get("binds", ()),
+                *(mount.bind() for mount in asked.mounts),
+            ]
         if asked.tmpfs:
             options["tmpfs"] = dict(asked.tmpfs)
         if asked.platform:
@@ -343,6 +345,12 @@ class DockerContainer(ContainerOptions):
             NoAddress: it has no address in this connection mode.
         """
         return self.running.endpoint(port, mode)
+
+    def explain(
+        self, port: PortLike | None = None, mode: ConnectionMode | str | None = None
+    ) -> str:
+        """How it is reached from here, which rule decided that, and from which facts."""
+        return self.running.explain(port, mode)
 
     def get_container_host_ip(self) -> str:
         """The host half of its endpoints, by the connection mode."""

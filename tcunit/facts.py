@@ -7,6 +7,7 @@ made from images have it), nor is an address alone (every engine has a 172.17.0.
 from __future__ import annotations
 
 import ipaddress
+import platform
 import re
 import socket
 import struct
@@ -22,8 +23,11 @@ from .settings import HOST_OVERRIDE, Settings
 Json = dict[str, Any]
 
 BRIDGE_NAME_OPTION = "com.docker.network.bridge.name"
-_CONTAINER_IN_MOUNTS = re.compile(r"/containers/([0-9a-f]{64})/")
+_CONTAINER_IN_MOUNTS = re.compile(
+    r"/containers/([0-9a-f]{64})/\S+ /etc/(?:hosts|hostname|resolv\.conf) "
+)
 _CONTAINER_IN_CGROUP = re.compile(r"([0-9a-f]{64})")
+_SHORT_ID = re.compile(r"[0-9a-f]{12}")
 _SIOCGIFADDR = 0x8915
 
 
@@ -55,9 +59,37 @@ class Surroundings:
             self.engine.is_desktop,
             self.engine.is_rootless,
             self._own["Id"] if self._own else "",
+            self._own is not None and not self._own_networks,
             override.value,
             override.source,
         )
+
+    def join(self, network: str) -> None:
+        """Connect our own container to a network, so that its addresses can be reached from here.
+
+        Whoever removes the network undoes it.
+        """
+        self.engine.connect(network, self.facts.own_container, ())
+        self._networks.clear()
+        del self._own
+
+    @cached_property
+    def _engine_is_on_this_machine(self) -> bool:
+        """Whether the engine runs on the kernel that we run on, by its own word.
+
+        A socket may lead elsewhere, so the host name and the kernel must be ours as well.
+        """
+        info = self.engine.info
+        ours = (socket.gethostname(), platform.release())
+        return self.engine.kind == "unix" and (info.get("Name"), info.get("KernelVersion")) == ours
+
+    @property
+    def _own_networks(self) -> list[str]:
+        """The ids of the networks that our own container is on, ``none`` not counted."""
+        if self._own is None:
+            return []
+        networks = self._own["NetworkSettings"]["Networks"].items()
+        return [each.get("NetworkID", "") for name, each in networks if name != "none"]
 
     def network(self, name: str) -> NetworkFacts:
         """The facts about a network of this engine, by name or id."""
@@ -75,19 +107,13 @@ class Surroundings:
         bridge = (named or f"br-{network['Id'][:12]}") if is_bridge else ""
         gateway = gateway or _address_within(bridge, pools)
         # A name made of the network's random id belongs to this engine; docker0 may be another's.
-        is_this_engines = not named or self.engine.kind == "unix"
+        is_this_engines = not named or self._engine_is_on_this_machine
         return NetworkFacts(
             network["Name"], network["Id"], gateway, bridge,
             bridge_here=is_this_engines and bool(bridge) and holds(bridge, gateway),
-            is_shared=self._shares(network["Id"]),
+            is_shared=network["Id"] in self._own_networks,
             is_internal=bool(network.get("Internal")),
         )  # fmt: skip
-
-    def _shares(self, network_id: str) -> bool:
-        if self._own is None:
-            return False
-        ours = self._own["NetworkSettings"]["Networks"].values()
-        return any(each.get("NetworkID") == network_id for each in ours)
 
 
 def holds(interface: str, address: str) -> bool:
@@ -120,13 +146,16 @@ def _address_within(bridge: str, pools: list[Json]) -> str:
 def own_container_ids(proc: Path = Path("/proc")) -> list[str]:
     """Ids under which an engine may know the container that we run in, the surest first.
 
-    The mounts of ``/etc/hosts`` and its like name the container under cgroup v1 and v2; a control
-    group names it under v1 (the last id, where engines are nested). An id proves nothing until
-    an engine knows it.
+    The mounts of ``/etc/hosts`` and its like name the container under cgroup v1 and v2 (other
+    mounts of containers are seen on the engine's host, too); a control group names it under v1
+    (the last id, where engines are nested); the host name is its short id where no other was given.
+    An id proves nothing until an engine knows it.
     """
     mounts = _CONTAINER_IN_MOUNTS.findall(_read(proc / "self/mountinfo"))
     groups = _CONTAINER_IN_CGROUP.findall(_read(proc / "self/cgroup"))
-    return list(dict.fromkeys([*mounts, *reversed(groups)]))
+    name = _read(proc / "sys/kernel/hostname").strip()
+    names = [name] if _SHORT_ID.fullmatch(name) else []
+    return list(dict.fromkeys([*mounts, *reversed(groups), *names]))
 
 
 def _read(path: Path) -> str:

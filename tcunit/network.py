@@ -11,8 +11,9 @@ from .errors import DeclarationError, EngineError, StartError
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.fixture import launch_for
 from .lifecycle.ledger import NETWORK, Entry, ledger
+from .reapers import reapers
 from .running import RunningNetwork, not_started
-from .settings import Settings
+from .settings import JOIN_NETWORKS, Settings
 
 if TYPE_CHECKING:
     from docker.models.networks import Network as SdkNetwork
@@ -156,6 +157,7 @@ class Network(Declared):
         with ledger.creating(launch.engine, NETWORK, name) as entry:
             self._entry = entry
             entry.id = launch.engine.create_network(name, labels, self._request)
+        _join(launch, entry.id)
         facts = launch.surroundings.network(entry.id)
         self._running = RunningNetwork(entry.id, name, facts)
 
@@ -165,6 +167,25 @@ class Network(Declared):
         if entry is not None:
             entry.remove()
             ledger.forget(entry)
+
+
+def _join(launch: Launch, network: str) -> None:
+    """Let our own container reach a network that it is not on, where a setting asks for it."""
+    facts = launch.surroundings.network(network)
+    own = launch.surroundings.facts
+    if not launch.settings.get(JOIN_NETWORKS) or facts.bridge_here or not own.own_container:
+        return
+    if own.is_isolated:
+        raise StartError(
+            "TCUNIT_JOIN_NETWORKS: our own container is on the network 'none', which it would have "
+            "to leave for good: start it on another network"
+        )
+    if not reapers.status():
+        raise StartError(
+            "TCUNIT_JOIN_NETWORKS: with TCUNIT_REAPERS=none nothing could take our own container "
+            "off the network after a kill: leave one reaper on"
+        )
+    launch.surroundings.join(network)
 
 
 def check_network(value: object) -> None:

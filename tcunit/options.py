@@ -45,9 +45,9 @@ class ContainerOptions(Declared):
         """
         return self.with_envs(**{_variable(key): value})
 
-    def with_envs(self, **variables: Late | int | float) -> Self:
+    def with_envs(self, /, **variables: Late | int | float) -> Self:
         """Set several environment variables."""
-        settled = {name: _value(name, value) for name, value in variables.items()}
+        settled = {_variable(name): _value(name, value) for name, value in variables.items()}
         env = MappingProxyType({**self._request.env, **settled})
         return self._with("with_env", env=env)
 
@@ -73,8 +73,9 @@ class ContainerOptions(Declared):
         options = dict(options)
         if "network_mode" in options:
             self.with_network_mode(options.pop("network_mode"))
-        if "volumes" in options:
-            options["binds"] = options.pop("volumes")
+        given = [options.pop(name) for name in ("volumes", "binds") if name in options]
+        if given:
+            options["binds"] = [word for binds in given for word in _bind_words(binds)]
         return self._with("with_kwargs", options=merged(self._request.options, options))
 
     # -- ports ------------------------------------------------------------------------------------
@@ -154,7 +155,7 @@ class ContainerOptions(Declared):
         """Start it only when others are ready."""
         known = list(self._request.dependencies)
         for other in others:
-            known += [other] if isinstance(other, Declared) else list(other)
+            known += _several(other)
         for each in known:
             if not isinstance(each, Declared):
                 raise DeclarationError(f"depends_on({each!r}): only what is declared can be needed")
@@ -186,10 +187,26 @@ def _value(name: str, value: Late | int | float) -> Late:
     return str(value)
 
 
+def _bind_words(binds: Mapping[str, Any] | Iterable[str]) -> list[str]:
+    """Bind mounts as words, from either form that the SDK takes, so that both add up."""
+    if not isinstance(binds, Mapping):
+        return list(binds)
+    places = {
+        source: place if isinstance(place, Mapping) else {"bind": place}
+        for source, place in binds.items()
+    }
+    return [f"{source}:{to['bind']}:{to.get('mode', 'rw')}" for source, to in places.items()]
+
+
+def _several(given: object) -> list[Any]:
+    """What was given, as a list; a single thing is a list of one."""
+    return list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+
+
 def _names(aliases: Sequence[str | Iterable[str]]) -> tuple[str, ...]:
     found: list[str] = []
     for alias in aliases:
-        found += [alias] if isinstance(alias, str) else list(alias)
+        found += _several(alias)
     for name in found:
         if not isinstance(name, str) or not name.strip():
             raise DeclarationError(f"{name!r} is no network alias: give a host name")

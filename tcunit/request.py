@@ -127,7 +127,7 @@ class ContainerRequest:
         found: list[tuple[str, type[DeclarationError]]] = []
         if not self.image or not isinstance(self.image, str):
             found.append(("no image: give its name, as in 'redis:alpine'", DeclarationError))
-        if self.name is not None and not NAME.fullmatch(self.name):
+        if self.name is not None and not NAME.fullmatch(str(self.name)):
             found.append((f"the name {self.name!r} may hold letters, digits and _.- only, "
                           "and begins with a letter or digit", DeclarationError))  # fmt: skip
         has_aliases = self.aliases or any(each.aliases for each in self.attachments)
@@ -168,7 +168,7 @@ def merged(options: Mapping[str, Any], further: Mapping[str, Any]) -> Mapping[st
         known = result.get(name)
         if isinstance(known, dict) and isinstance(value, dict):
             value = {**known, **value}
-        elif isinstance(known, list) and isinstance(value, list | tuple):
+        elif isinstance(known, list | tuple) and isinstance(value, list | tuple):
             value = [*known, *value]
         result[name] = value
     return MappingProxyType(result)

@@ -16,7 +16,7 @@ from typing import Any
 from . import connection
 from ._docker import Engine, ImageInfo, NotThere
 from .connection import Binding, ConnectionMode, ContainerFacts, Decision, Endpoint, Wish
-from .errors import EngineError, NotStarted, PortNotExposed
+from .errors import EngineError, NoAddress, NotStarted, PortNotExposed
 from .facts import Surroundings
 from .ports import Port, PortLike
 from .settings import CONNECTION_MODE
@@ -210,10 +210,12 @@ class RunningContainer:
         """The connection mode for it, and why."""
         found = self.surroundings.settings.find(CONNECTION_MODE)
         case = self.mode_of_case() if self.mode_of_case else None
+        source = "environment and properties" if found.is_default else found.source
         wishes = [
-            Wish(asked, "the argument"),
+            Wish(asked, "the call, or the test it is made in"),
+            Wish(connection.mode_in_use(), "using_connection_mode()"),
             Wish(case, "connection_mode of the test case"),
-            Wish(found.value, found.source),
+            Wish(found.value, source),
         ]
         return connection.decide(wishes, self.surroundings.facts, self.network_facts())
 
@@ -251,6 +253,30 @@ class RunningContainer:
         """The host half of its endpoints."""
         decision = self.decision(mode)
         return connection.host_address(decision.mode, self.surroundings.facts, self.facts())
+
+    def why_not(self, mode: ConnectionMode) -> str | None:
+        """Why a mode cannot work for it from here; ``None`` where it can."""
+        return connection.why_not(mode, self.surroundings.facts, self.network_facts())
+
+    def explain(
+        self, port: PortLike | None = None, mode: ConnectionMode | str | None = None
+    ) -> str:
+        """How it is reached, the rule that won, those that did not apply, and all the facts."""
+        decision = self.decision(mode)
+        try:
+            where = str(self.host_ip(mode) if port is None else self.endpoint(port, mode))
+        except NoAddress as error:
+            where = f"no address: {error}"
+        name = (
+            self.description if port is None else f"port {Port.parse(port)} of {self.description}"
+        )
+        return connection.explained(
+            f"{name}: {where}",
+            decision,
+            self.surroundings.facts,
+            self.network_facts(),
+            self.facts(),
+        )
 
     def exposed(self, port: PortLike) -> Port:
         """A port, if it is one that was exposed.

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -88,15 +89,46 @@ def reaper_names(text: str) -> tuple[str, ...]:
     return names
 
 
+MODES = ("bridge_ip", "gateway_ip", "docker_host")
+
+
+def mode_names(text: str) -> tuple[str, ...]:
+    """Read connection modes with commas between them."""
+    names = tuple(word.strip().lower() for word in text.split(",") if word.strip())
+    if set(names) - set(MODES):
+        raise ValueError(f"allowed are, with commas between them: {', '.join(MODES)}")
+    return names
+
+
+def host_name(text: str) -> str:
+    """Read a host's name or address, without a scheme and without a port."""
+    is_v6 = text.count(":") > 1
+    if "/" in text or "@" in text or (":" in text and not is_v6):
+        raise ValueError("allowed is a host's name or address alone, without scheme and port")
+    return text.strip("[]")
+
+
+def subnet(text: str) -> IPv4Network:
+    """Read a range of IPv4 addresses."""
+    try:
+        return IPv4Network(text)
+    except ValueError as error:
+        raise ValueError(f"allowed is a range of addresses, as in 10.123.0.0/16: {error}") from None
+
+
 CONNECTION_MODE = Setting(
     ("TESTCONTAINERS_CONNECTION_MODE",),
-    one_of("bridge_ip", "gateway_ip", "docker_host"),
+    one_of(*MODES),
     "",
     ("connection.mode",),
 )
 DOCKER_HOST = Setting(("DOCKER_HOST",), str, "", ("docker.host", "tc.host"))
 DOCKER_CONTEXT = Setting(("DOCKER_CONTEXT",), str, "")
-HOST_OVERRIDE = Setting(("TC_HOST", "TESTCONTAINERS_HOST_OVERRIDE"), str, "", ("host.override",))
+HOST_OVERRIDE = Setting(
+    ("TC_HOST", "TESTCONTAINERS_HOST_OVERRIDE"), host_name, "", ("host.override",)
+)
+REQUIRE_MODES = Setting[tuple[str, ...]](("TCUNIT_REQUIRE_MODES",), mode_names, ())
+JOIN_NETWORKS = Setting(("TCUNIT_JOIN_NETWORKS",), boolean, False)
 IMAGE_PREFIX = Setting(
     ("TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX",), str, "", ("hub.image.name.prefix",)
 )
@@ -126,7 +158,16 @@ RYUK_ON_ALL_INTERFACES = Setting(("TCUNIT_RYUK_ON_ALL_INTERFACES",), boolean, Fa
 SOCKET_OVERRIDE = Setting(
     ("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE",), str, "", ("docker.socket.override",)
 )
+SUBNETS = Setting[IPv4Network | None](("TCUNIT_SUBNETS",), subnet, None)
 WITHOUT_ENGINE = Setting(("TCUNIT_WITHOUT_ENGINE",), one_of("fail", "skip"), "fail")
+
+
+def home() -> Path:
+    """The home directory; for a user who has none, a place where nothing is."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/nonexistent")
 
 
 class Settings:
@@ -145,7 +186,7 @@ class Settings:
     @cached_property
     def properties_file(self) -> Path:
         """Where the properties are read from."""
-        return self._file or Path.home() / PROPERTIES_FILE
+        return self._file or home() / PROPERTIES_FILE
 
     @cached_property
     def properties(self) -> Mapping[str, str]:

@@ -163,8 +163,10 @@ class ClassFixture:
         self._cls = cls
         self._settings = settings or Settings()
         declared = declarations_of(cls)
-        replicas = {name: each._replica(name) for name, each in declared.items()}
-        self._started = {id(each): replicas[name] for name, each in declared.items()}
+        self._started: dict[int, Declared] = {}  # one copy, however many attributes hold it
+        for name, each in declared.items():
+            self._started.setdefault(id(each), each._replica(name))
+        replicas = {name: self._started[id(each)] for name, each in declared.items()}
         references = References(cls, replicas)
         self._resolve = references.resolve
         self._graph = graph_of(replicas.values(), references.resolve)
@@ -174,6 +176,10 @@ class ClassFixture:
     def started(self, declaration: Declared) -> Declared:
         """The class's copy of a declaration."""
         return self._started.get(id(declaration), declaration)
+
+    def things(self) -> list[Declared]:
+        """Everything that it starts, those included that no attribute holds."""
+        return list(self._graph)
 
     def start(self) -> None:
         """Start everything that the class declares.

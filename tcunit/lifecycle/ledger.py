@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -23,6 +24,10 @@ from ..reapers import reapers
 from ..settings import Settings
 
 CONTAINER, NETWORK = "container", "network"
+
+IN_FLIGHT = 10.0  # how long a removal waits for the create that is under way, in seconds
+LATE = 1.0  # how long after its sender gave up a create may still succeed, in seconds
+PAUSE = 0.05
 
 
 class Terminated(KeyboardInterrupt):
@@ -37,10 +42,13 @@ class Entry:
     kind: str
     name: str
     id: str = ""
+    answered: threading.Event = field(default_factory=threading.Event)
+    refused: bool = False
 
     def remove(self) -> None:
         """Remove it from the engine, if it is there and ours; no error if it is gone."""
-        if not self.id and not self._is_ours():
+        self.answered.wait(IN_FLIGHT)  # another thread may be creating it
+        if not self.id and not self._appears():
             return
         if self.kind == NETWORK:
             self.engine.free_network(self.id or self.name)
@@ -48,7 +56,16 @@ class Entry:
         else:
             self.engine.remove_container(self.id or self.name)
 
-    def _is_ours(self) -> bool:
+    def _appears(self) -> bool:
+        """Whether it is there after all; a create that was cut off is looked out for longer."""
+        deadline = time.monotonic() + (0.0 if self.refused else LATE)
+        while not self._is_there():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(PAUSE)
+        return True
+
+    def _is_there(self) -> bool:
         try:
             if self.kind == NETWORK:
                 labels = self.engine.inspect_network(self.name).get("Labels")
@@ -71,17 +88,22 @@ class Ledger:
     def creating(self, engine: Engine, kind: str, name: str) -> Iterator[Entry]:
         """Enter a resource before its create; taken out if the engine says that it is not made."""
         entry = Entry(engine, kind, name)
-        with self._lock:
-            self._arm()
-            reapers.arm(engine, Settings())
-            self._entries[entry] = None
-        reapers.announce(engine, kind, name)
         try:
+            with self._lock:
+                self._arm()
+                reapers.arm(engine, Settings())
+                self._entries[entry] = None
+            reapers.announce(engine, kind, name)
             yield entry
             reapers.mark(name)
         except NameTaken:
             self.forget(entry)  # whoever has that name, it is not ours
             raise
+        except EngineError:
+            entry.refused = True
+            raise
+        finally:
+            entry.answered.set()
 
     def forget(self, entry: Entry) -> None:
         """Take a resource out, because it is removed."""
@@ -93,7 +115,8 @@ class Ledger:
         """What exists or may exist, in the order to remove it: containers before networks."""
         if self._pid != os.getpid():
             return []
-        newest_first = list(self._entries)[::-1]
+        with self._lock:
+            newest_first = list(self._entries)[::-1]
         return sorted(newest_first, key=lambda entry: entry.kind == NETWORK)
 
     def clear(self) -> None:
@@ -105,28 +128,33 @@ class Ledger:
             except EngineError as error:
                 print(f"tcunit: {entry.kind} {entry.name} is left behind: {error}", file=sys.stderr)
 
+    def expect_signals(self) -> None:
+        """Let SIGTERM end the interpreter in order, where it would have ended it at once.
+
+        Does so in the main thread only, because no other can.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            return
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, _terminate)
+
     def _arm(self) -> None:
+        self.expect_signals()
         if self._pid == os.getpid():
             return
         self._pid = os.getpid()
         self._entries.clear()
-        atexit.unregister(self.clear)
-        atexit.register(reapers.disarm)
-        atexit.register(self.clear)  # runs first: the latest comes first
-        _end_on_sigterm()
+        for step in (reapers.disarm, self.clear):  # the latest comes first
+            atexit.unregister(step)
+            atexit.register(step)
 
     def abandon(self) -> None:
         """In a forked child: all of this is the parent's."""
         self._lock = threading.Lock()
         self._entries.clear()
-
-
-def _end_on_sigterm() -> None:
-    """Let SIGTERM end the interpreter in order, where it would have ended it at once."""
-    if threading.current_thread() is not threading.main_thread():
-        return
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminate)
+        with contextlib.suppress(ValueError):  # not in the main interpreter
+            if signal.getsignal(signal.SIGTERM) is _terminate:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _terminate(number: int, frame: object) -> None:

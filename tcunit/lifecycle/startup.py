@@ -19,6 +19,7 @@ from ..settings import START_WIDTH, Settings
 from .declared import Declared, Launch
 from .events import stream_of
 from .graph import in_order, reversed_needs
+from .ledger import ledger
 
 Graph = Mapping[Declared, Iterable[Declared]]
 
@@ -51,6 +52,7 @@ class StartSet:
             StartError: the one failure, or a :class:`StartErrors` of all of them.
         """
         sorter = in_order(self._needs, lambda thing: thing.label)
+        ledger.expect_signals()  # the creates are in threads, where no handler can be set
         try:
             with self._starting, stream_of(self._launch.engine).open():
                 errors = self._run(sorter, self._start_one, until_error=True)

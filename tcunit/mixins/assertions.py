@@ -13,6 +13,7 @@ from ..ports import Port, PortLike
 from ..running import RunningContainer
 from ..wait.base import ProbeAddress
 from ..wait.port import why_not_listening
+from .connection import mode_here
 
 __unittest = True
 
@@ -56,7 +57,7 @@ class ContainerAssertionsMixin(unittest.TestCase):
         Args:
             timeout: how long to wait for an answer, in seconds.
         """
-        mode = getattr(self, "connection_mode", None)
+        mode = mode_here(self)
         if _why_unreachable(container, port, mode, timeout) is None:
             self.fail(self._formatMessage(msg, f"{_named(container, port)} is reachable at "
                                                f"{container.endpoint(port, mode)}"))  # fmt: skip
@@ -65,7 +66,7 @@ class ContainerAssertionsMixin(unittest.TestCase):
         self, container: DockerContainer, port: PortLike, timeout: float
     ) -> str | None:
         """Why a port does not answer within a time, with the facts that explain it."""
-        mode = getattr(self, "connection_mode", None)
+        mode = mode_here(self)
         deadline = time.monotonic() + timeout
         while True:
             left = max(deadline - time.monotonic(), 0.001)
@@ -73,7 +74,7 @@ class ContainerAssertionsMixin(unittest.TestCase):
             if reason is None or time.monotonic() + PAUSE > deadline:
                 break
             time.sleep(PAUSE)
-        return None if reason is None else f"{reason}{_evidence(container.running, mode)}"
+        return None if reason is None else f"{reason}{_evidence(container.running, port, mode)}"
 
 
 def _why_unreachable(
@@ -95,11 +96,7 @@ def _named(container: DockerContainer, port: PortLike) -> str:
     return f"port {Port.parse(port)} of {container.running.description}"
 
 
-def _evidence(running: RunningContainer, mode: ConnectionMode | str | None) -> str:
-    decision = running.decision(mode)
+def _evidence(running: RunningContainer, port: PortLike, mode: ConnectionMode | str | None) -> str:
     state = running.state()
     tail = "" if state.running else running.log_tail()
-    return (
-        f"\nConnection mode: {decision.mode.value} ({decision.rule}: {decision.reason})"
-        f"\nContainer: {state}{tail}"
-    )
+    return f"\nState: {state}{tail}\n{running.explain(port, mode)}"

@@ -50,6 +50,7 @@ class ContainersMixin(unittest.TestCase):
         except EngineNotFound as error:
             if settings.get(WITHOUT_ENGINE) == "skip":
                 raise unittest.SkipTest(str(error)) from error
+            error.with_traceback(None)  # the message says it all
             raise
         setattr(cls, SET_UP, True)
         cls.addClassCleanup(delattr, cls, SET_UP)
@@ -80,12 +81,15 @@ class ContainersMixin(unittest.TestCase):
 
 
 def _refuse_shadowing(cls: type) -> None:
+    house = __name__.partition(".")[0]
+    ours = [base for base in cls.__mro__ if base.__module__.partition(".")[0] == house]
     for name in _declared_names(cls):
-        if hasattr(unittest.TestCase, name) or hasattr(ContainersMixin, name):
-            raise DeclarationError(
-                f"{cls.__qualname__}.{name} would hide what unittest.TestCase calls {name!r}: "
-                f"give the declaration another name"
-            )
+        for base in (unittest.TestCase, *ours):
+            if hasattr(base, name):
+                raise DeclarationError(
+                    f"{cls.__qualname__}.{name} would hide what {base.__qualname__} calls "
+                    f"{name!r}: give the declaration another name"
+                )
 
 
 def _declared_names(cls: type) -> Iterator[str]:

@@ -70,8 +70,11 @@ class Reapers:
     def _begin(self, settings: Settings) -> None:
         chosen = settings.get(REAPERS)
         self._lock = SessionLock.acquire()
-        makers: dict[str, type[Guard] | type[Ryuk]] = {"guard": Guard, "ryuk": Ryuk}
-        self._nets = [makers[name](settings) for name in chosen]
+        self._nets = []
+        if "guard" in chosen:
+            self._nets.append(Guard())
+        if "ryuk" in chosen:
+            self._nets.append(Ryuk(settings, self))  # its container is a resource, too
 
     def announce(self, engine: Engine, kind: str, name: str) -> None:
         """Tell each net what is about to be created."""
@@ -89,11 +92,11 @@ class Reapers:
             net.forget(name)
 
     def disarm(self) -> None:
-        """End the nets of a process that ends in order."""
+        """End the nets of a process that ends in order, the guard last."""
         with self._mutex:
-            nets, self._nets = self._nets, None
-            for net in nets or ():
+            for net in (self._nets or [])[::-1]:
                 net.disarm()
+            self._nets = None
             if self._lock is not None:
                 self._lock.release()
                 self._lock = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from typing import Any
 
 from .._docker import Engine
 from .._session import session_id
-from ..settings import Settings
+
+log = logging.getLogger("tcunit")
 
 PROGRAM = Path(__file__).with_name("guard_process.py")
 END_TIMEOUT = 2.0
@@ -28,11 +30,12 @@ class Guard:
 
     name = "guard"
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._engines: dict[str, dict[str, Any]] = {}
         self._names: dict[str, tuple[str, bool]] = {}
         self._lock = threading.Lock()
+        self._problem = ""
 
     def arm(self, engine: Engine) -> None:
         """Start it, or tell it of a further engine."""
@@ -53,17 +56,19 @@ class Guard:
         with self._lock:
             if name in self._names:
                 self._names[name] = (self._names[name][0], True)
-            self._say("mark", name=name)
+                self._say("mark", name=name)
 
     def forget(self, name: str) -> None:
         """A resource is gone."""
         with self._lock:
-            self._names.pop(name, None)
-            self._say("forget", name=name)
+            if self._names.pop(name, None) is not None:
+                self._say("forget", name=name)
 
     def disarm(self) -> None:
         """Close the pipe: it goes at once if nothing is left, else it removes that."""
-        process, self._process = self._process, None
+        with self._lock:
+            process, self._process = self._process, None
+            self._problem = "the process is ending"  # and no other one is started
         if process is None:
             return
         _close(process)
@@ -80,25 +85,42 @@ class Guard:
 
     def status(self) -> str:
         """Whether its process runs."""
+        if self._problem:
+            return f"not armed: {self._problem}"
+        if self._process is None or self._process.poll() is not None:
+            return "not armed: its process has ended"
         if os.getpid() == 1:
             return "armed, but it ends with this container, whose process 1 we are"
-        alive = self._process is not None and self._process.poll() is None
-        return "armed" if alive else "not armed: its process has ended"
+        return "armed"
 
     def _say(self, what: str, **more: Any) -> None:
-        if self._process is None:
-            self._process = _start()
-            self._write("begin", session=session_id(), path=_absolute(sys.path))
+        """Tell it something; one that has ended is started again and told everything."""
+        if self._problem:
+            return
         try:
-            self._write(what, **more)
-        except OSError:
+            if self._process is None:
+                self._begin()
+            else:
+                self._write(what, **more)
+        except BrokenPipeError:
             self._begin_again()
 
     def _begin_again(self) -> None:
-        """Start another guard in the place of one that was killed, and tell it everything."""
         if self._process is not None:
+            self._process.poll()
+            _close(self._process)
             _let_go(self._process)
-        self._process = _start()
+        with contextlib.suppress(BrokenPipeError):  # killed at once; the next word tries again
+            self._begin()
+
+    def _begin(self) -> None:
+        """Start it, and tell it everything."""
+        try:
+            self._process = _start()
+        except (OSError, ValueError) as error:
+            self._problem = f"it cannot be started: {error}"
+            log.warning("The guard is not armed: %s. The other nets remain.", self._problem)
+            return
         self._write("begin", session=session_id(), path=_absolute(sys.path))
         for key, engine in self._engines.items():
             self._write("engine", key=key, engine=engine)
@@ -110,14 +132,16 @@ class Guard:
     def _write(self, what: str, **more: Any) -> None:
         if self._process is None or self._process.stdin is None:
             return
-        self._process.stdin.write(json.dumps({"say": what, **more}).encode() + b"\n")
-        self._process.stdin.flush()
+        left = memoryview(json.dumps({"say": what, **more}).encode() + b"\n")
+        while left:
+            left = left[self._process.stdin.write(left) :]
 
 
 def _start() -> subprocess.Popen[bytes]:
     """Start the guard apart from the terminal, the working directory and the environment's Python.
 
-    Neither does Ctrl-C reach it, nor does it hold a pipe that somebody waits for.
+    Neither does Ctrl-C reach it, nor does it hold a pipe that somebody waits for. Nothing is
+    buffered on our side, because a forked child would have a copy of that.
     """
     apart: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
@@ -125,6 +149,7 @@ def _start() -> subprocess.Popen[bytes]:
         apart = {"creationflags": flags}
     return subprocess.Popen(
         [sys.executable, "-I", "-S", str(PROGRAM)],
+        bufsize=0,
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -12,6 +12,8 @@ import sys
 import time
 from typing import Any
 
+ALIVE_LIMIT = 60.0
+
 
 class Book:
     """What the test process has told."""
@@ -55,14 +57,20 @@ def clean_up(book: Book) -> None:
     sys.path[:] = book.path
     from tcunit._docker import connect_as
     from tcunit.reapers.lock import is_alive, lock_path
-    from tcunit.reapers.sweep import sweep
+    from tcunit.reapers.sweep import patiently, sweep
 
+    deadline = time.monotonic() + ALIVE_LIMIT
     while is_alive(book.session):
-        time.sleep(0.05)  # the pipe is closed, but the process lives: never touch it
+        if time.monotonic() > deadline:
+            return  # the pipe is closed, but somebody has the lock: never touch what may live
+        time.sleep(0.02)
+    is_clean = True
     for key in {key for key, _ in book.names.values()}:
         unanswered = [name for name, (k, marked) in book.names.items() if k == key and not marked]
-        sweep(connect_as(book.engines[key]), book.session, unanswered)
-    lock_path(book.session).unlink(missing_ok=True)
+        engine = patiently(lambda key=key: connect_as(book.engines[key]))  # type: ignore[misc]
+        is_clean &= engine is not None and not sweep(engine, book.session, unanswered)
+    if is_clean:
+        lock_path(book.session).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

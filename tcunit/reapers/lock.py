@@ -25,15 +25,18 @@ class SessionLock:
     def acquire(cls) -> SessionLock | None:
         """Take the lock of this session; ``None`` where no file can be made."""
         path = lock_path(session_id())
-        try:
+        with contextlib.suppress(OSError):
             path.parent.mkdir(mode=0o700, exist_ok=True)
-            file = path.open("ab")
-        except OSError:
-            return None
-        if not _try(file):
-            file.close()
-            return None
-        return cls(path, file)
+            while True:
+                file = path.open("ab")
+                taken = _try(file)
+                # Whoever sweeps may have removed the file before it was locked.
+                if taken and _is_file(path, file):
+                    return cls(path, file)
+                file.close()
+                if not taken:
+                    return None
+        return None
 
     def release(self) -> None:
         """Give it back, because the session is over."""
@@ -65,6 +68,13 @@ def is_alive(session: str) -> bool | None:
         return None
     with file:
         return not _try(file)
+
+
+def _is_file(path: Path, file: IO[bytes]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def _try(file: IO[bytes]) -> bool:

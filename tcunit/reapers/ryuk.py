@@ -16,7 +16,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from .._docker import Engine
@@ -27,6 +27,7 @@ from ..facts import Surroundings
 from ..images import with_prefix
 from ..settings import (
     IMAGE_PREFIX,
+    REAPERS,
     RYUK_DISABLED,
     RYUK_IMAGE,
     RYUK_ON_ALL_INTERFACES,
@@ -35,12 +36,11 @@ from ..settings import (
     SOCKET_OVERRIDE,
     Settings,
 )
-from .sweep import left_by
+from .sweep import RYUK_OF_LABEL, left_by, ryuk_name
 
 log = logging.getLogger("tcunit")
 
 RYUK_LABEL = f"{LABEL_ROOT}.ryuk"
-OWNER_LABEL = f"{LABEL_ROOT}.ryuk-of"
 PORT = 8080
 START_TIMEOUT = 60.0
 END_TIMEOUT = 2.0
@@ -53,13 +53,26 @@ class Unavailable(Exception):
     """Ryuk cannot run here; the text says why."""
 
 
+class Witness(Protocol):
+    """Who is told of the container that Ryuk itself is."""
+
+    def announce(self, engine: Engine, kind: str, name: str) -> None:
+        """It is about to be created."""
+
+    def mark(self, name: str) -> None:
+        """Its create was answered."""
+
+    def forget(self, name: str) -> None:
+        """It is removed, or was never made."""
+
+
 class Ryuk:
     """The Ryuk containers of this process, one an engine."""
 
     name = "ryuk"
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, witness: Witness) -> None:
+        self._settings, self._witness = settings, witness
         self._clients: dict[str, RyukClient] = {}
         self._lock = threading.Lock()
 
@@ -68,7 +81,7 @@ class Ryuk:
         with self._lock:
             if engine.url in self._clients or self._settings.get(RYUK_DISABLED):
                 return
-            client = self._clients[engine.url] = RyukClient(engine, self._settings)
+            client = self._clients[engine.url] = RyukClient(engine, self._settings, self._witness)
             client.begin()
         if os.getpid() == 1:
             client.ready.wait(START_TIMEOUT)  # the guard ends with our container: wait for this one
@@ -103,8 +116,8 @@ class Ryuk:
 class RyukClient:
     """One Ryuk container, and the connection to it, watched by a thread."""
 
-    def __init__(self, engine: Engine, settings: Settings) -> None:
-        self._engine, self._settings = engine, settings
+    def __init__(self, engine: Engine, settings: Settings, witness: Witness) -> None:
+        self._engine, self._settings, self._witness = engine, settings, witness
         self._container = ""
         self._connection: socket.socket | None = None
         self._ending = threading.Event()
@@ -125,7 +138,7 @@ class RyukClient:
             return
         with contextlib.suppress(EngineError):
             if not left_by(self._engine, session_id()):
-                self._engine.remove_container(self._container)
+                self._remove()
 
     def abandon(self) -> None:
         """Close this process's copy of the connection only."""
@@ -150,17 +163,24 @@ class RyukClient:
             self.ready.set()
 
     def _give_up(self, reason: str) -> None:
-        self.status = f"not armed: {reason}"
-        if self._container:
-            with contextlib.suppress(EngineError):
-                self._engine.remove_container(self._container)
-            self._container = ""
+        self.status = f"not armed: {reason.rstrip('.')}"
+        with contextlib.suppress(EngineError):
+            self._remove()
         if not self._ending.is_set():
+            guarded = "guard" in self._settings.get(REAPERS)
             log.warning(
-                "Ryuk is not armed: %s. The other nets remain; TESTCONTAINERS_RYUK_DISABLED=true "
-                "ends this message.",
-                reason,
-            )
+                "Ryuk is %s. %s; TESTCONTAINERS_RYUK_DISABLED=true ends this message.",
+                self.status,
+                "The other nets remain: the end of the process, and the guard" if guarded else
+                "One net remains, the end of the process: what a kill leaves is removed by nobody",
+            )  # fmt: skip
+
+    def _remove(self) -> None:
+        """Remove its container, if there is one."""
+        if self._container:
+            self._engine.remove_container(self._container)
+            self._container = ""
+            self._witness.forget(ryuk_name(session_id()))
 
     def _start(self) -> Endpoint:
         if self._engine.kind == "ssh":
@@ -170,15 +190,19 @@ class RyukClient:
         self._engine.image(image)
         if self._ending.is_set():
             raise Unavailable("the process ends")
-        name = f"testcontainers-ryuk-{session_id()}"
         bridge = surroundings.network("bridge")
         direct = (bridge.bridge_here and surroundings.facts.has_host_network) or bridge.is_shared
         options = self._options("" if direct else self._listen(surroundings))
-        if self._container:
-            self._engine.remove_container(self._container)
-        self._container = self._engine.create_container(image, name, options, None)
+        self._remove()
+        self._create(image, options)
         self._engine.start(self._container)
         return self._endpoint(surroundings, direct)
+
+    def _create(self, image: str, options: dict[str, Any]) -> None:
+        name = ryuk_name(session_id())
+        self._witness.announce(self._engine, "container", name)
+        self._container = self._engine.create_container(image, name, options, None)
+        self._witness.mark(name)
 
     def _listen(self, surroundings: Surroundings) -> str:
         """The host address to publish its port on."""
@@ -214,7 +238,7 @@ class RyukClient:
         if timeout := self._settings.get(RYUK_RECONNECTION_TIMEOUT):
             environment["RYUK_RECONNECTION_TIMEOUT"] = timeout
         options: dict[str, Any] = {
-            "labels": {LABEL_ROOT: "true", RYUK_LABEL: "true", OWNER_LABEL: session_id()},
+            "labels": {LABEL_ROOT: "true", RYUK_LABEL: "true", RYUK_OF_LABEL: session_id()},
             "binds": [f"{path}:{DEFAULT_SOCKET}"],
             "environment": environment,
             "auto_remove": True,
@@ -231,14 +255,32 @@ class RyukClient:
         reason = "it did not answer"
         while time.monotonic() < deadline and not self._ending.is_set():
             try:
-                self._connection = _acknowledged(endpoint)
+                self._connect(endpoint)
                 return
             except OSError as error:
                 reason = str(error)
+                self._close()
             if not self._is_running():
                 raise Unavailable(f"its container ended: {self._last_words()}")
             self._ending.wait(PAUSE)
         raise Unavailable(f"no ACK from {endpoint} within {START_TIMEOUT:g} s: {reason}")
+
+    def _connect(self, endpoint: Endpoint) -> None:
+        """Connect, and have our filter acknowledged.
+
+        The socket is known from its making, so that a forked child can close its copy.
+        """
+        found = socket.getaddrinfo(*endpoint, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, address = found[0]
+        connection = self._connection = socket.socket(family, kind, protocol)
+        connection.settimeout(ACK_TIMEOUT)
+        connection.connect(address)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.sendall(filter_line(session_id()))
+        answer = b"".join(_until_newline(connection))
+        if answer != b"ACK\n":
+            raise OSError(f"it answered {answer!r} instead of ACK")
+        connection.settimeout(None)
 
     def _is_running(self) -> bool:
         try:
@@ -276,21 +318,6 @@ def filter_line(session: str) -> bytes:
     if not session:
         raise ValueError("a filter without a session would match everything")
     return f"label={quote(f'{SESSION_LABEL}={session}', safe='')}\n".encode()
-
-
-def _acknowledged(endpoint: Endpoint) -> socket.socket:
-    """A connection on which Ryuk has acknowledged our filter."""
-    connection = socket.create_connection(endpoint, ACK_TIMEOUT)
-    try:
-        connection.sendall(filter_line(session_id()))
-        answer = b"".join(_until_newline(connection))
-        if answer != b"ACK\n":
-            raise OSError(f"it answered {answer!r} instead of ACK")
-        connection.settimeout(None)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def _until_newline(connection: socket.socket) -> Iterator[bytes]:

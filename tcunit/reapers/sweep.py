@@ -7,11 +7,11 @@ first listing. So a sweep looks again until nothing has been seen for a while.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from .._docker import Engine, Resource
-from .._session import NAME_LABEL, SESSION_LABEL
+from .._session import LABEL_ROOT, NAME_LABEL, SESSION_LABEL
 from ..errors import EngineError
 
 QUIET = 0.5
@@ -20,11 +20,32 @@ LIMIT = 120.0
 PAUSE = 0.05
 WIDTH = 8
 
+RYUK_OF_LABEL = f"{LABEL_ROOT}.ryuk-of"
+
+
+def ryuk_name(session: str) -> str:
+    """The name of a session's Ryuk container."""
+    return f"testcontainers-ryuk-{session}"
+
 
 def left_by(engine: Engine, session: str) -> list[Resource]:
     """What a session has on an engine, those things only that bear the name of their label."""
-    found = engine.labelled(f"{SESSION_LABEL}={session}")
-    return [each for each in found if each.labels.get(NAME_LABEL) == each.name]
+    return [each for each in engine.labelled(f"{SESSION_LABEL}={session}") if is_named(each)]
+
+
+def is_named(resource: Resource) -> bool:
+    """Whether a resource bears the name of its label, which a copy of its labels does not."""
+    return resource.labels.get(NAME_LABEL) == resource.name
+
+
+def ryuks_of(engine: Engine, session: str = "") -> list[Resource]:
+    """The Ryuk containers of a session of tcunit, or of all sessions."""
+    found = engine.labelled(f"{RYUK_OF_LABEL}={session}" if session else RYUK_OF_LABEL)
+    return [
+        each
+        for each in found
+        if each.kind == "container" and each.name == ryuk_name(each.labels[RYUK_OF_LABEL])
+    ]
 
 
 def remove_all(engine: Engine, resources: Sequence[Resource]) -> list[Resource]:
@@ -38,8 +59,21 @@ def remove_all(engine: Engine, resources: Sequence[Resource]) -> list[Resource]:
     return left
 
 
+def patiently(connect: Callable[[], Engine]) -> Engine | None:
+    """Connect to an engine that may be restarting; ``None`` after two minutes of trying."""
+    deadline = time.monotonic() + LIMIT
+    while time.monotonic() < deadline:
+        try:
+            return connect()
+        except EngineError:
+            time.sleep(PAUSE)
+    return None
+
+
 def sweep(engine: Engine, session: str, unanswered: Collection[str] = ()) -> list[Resource]:
     """Remove all that a dead session left; returns what is left after two minutes of trying.
+
+    Its Ryuk goes last, when nothing is left that it could be needed for.
 
     Args:
         unanswered: names whose create was under way; they are looked out for longer.
@@ -50,15 +84,18 @@ def sweep(engine: Engine, session: str, unanswered: Collection[str] = ()) -> lis
     while time.monotonic() - began < LIMIT:
         try:
             seen = left_by(engine, session)
+            ryuks = [] if seen else ryuks_of(engine, session)
         except EngineError:
             time.sleep(PAUSE)  # the engine may be restarting
             continue
-        awaited -= {each.name for each in seen}
+        awaited -= {each.name for each in [*seen, *ryuks]}
         if seen:
             remove_all(engine, seen)
             quiet_since = time.monotonic()
         elif time.monotonic() - quiet_since >= (UNANSWERED if awaited else QUIET):
-            return []
+            seen = remove_all(engine, ryuks)
+            if not seen:
+                return []
         time.sleep(PAUSE)
     return seen
 

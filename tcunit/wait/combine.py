@@ -67,14 +67,18 @@ class AnyOf(_Combined):
         def probe() -> str | None:
             reasons = []
             for strategy, ask in list(probes.items()):
-                answer = ask()
+                try:
+                    answer = ask()
+                    if answer is not None and _is_late(strategy, began):
+                        raise NotReady(_late(target, strategy, answer))
+                except NotReady:
+                    del probes[strategy]
+                    if not probes:
+                        raise
+                    continue
                 if answer is None:
                     return None
                 reasons.append(f"{strategy}: {answer}")
-                if _is_late(strategy, began):
-                    del probes[strategy]
-                    if not probes:
-                        raise NotReady(_late(target, strategy, answer))
             return "; ".join(reasons)
 
         return probe

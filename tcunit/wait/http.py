@@ -100,7 +100,7 @@ class HttpWaitStrategy(WaitStrategy):
             except TimeoutError:
                 return f"{host}:{number} did not answer within {self.request.timeout:g} s"
             except (OSError, http.client.HTTPException) as error:
-                return f"{host}:{number}: {error or type(error).__name__}"
+                return f"{host}:{number}: {str(error) or type(error).__name__}"
             return self._why_not(answer)
 
         return probe
