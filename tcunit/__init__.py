@@ -14,12 +14,17 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     reapers                   who removes what a killed process left
     request  running          what is asked for (frozen); what you get
     lifecycle                 order, events, ledger, starting and stopping sets of things
+    pools                     address ranges for networks
+    reach                     whether one container reaches another, asked from inside
     network                   networks
     options                   the with_… methods
+    faults                    containers paused, stopped, killed, cut off, slowed for a while
     container                 what users declare and start
     modules                   ready-made containers
     mixins                    class fixture, connection, assertions: what a test class inherits
     case                      ContainerTestCase: reads as the whole story
+    cli                       what can be done from the command line
+    __main__                  python -m tcunit
 """
 
 from __future__ import annotations
@@ -34,6 +39,7 @@ from .mixins.assertions import ContainerAssertionsMixin
 from .mixins.connection import ConnectionMixin
 from .mixins.containers import ContainersMixin
 from .mixins.each_mode import each_connection_mode
+from .mixins.leaks import LeakCheckMixin
 from .network import Network
 
 __all__ = [
@@ -42,6 +48,7 @@ __all__ = [
     "ContainerAssertionsMixin",
     "ContainerTestCase",
     "ContainersMixin",
+    "LeakCheckMixin",
     # what it declares
     "DockerContainer",
     "GenericContainer",

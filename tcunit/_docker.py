@@ -112,10 +112,25 @@ class Engine:
         return "Docker Desktop" in self.version.get("Platform", {}).get("Name", "")
 
     @cached_property
+    def is_podman(self) -> bool:
+        """Whether it is Podman, speaking Docker's API."""
+        parts = self.version.get("Components") or []
+        return any(part.get("Name") == "Podman Engine" for part in parts)
+
+    @cached_property
     def is_rootless(self) -> bool:
         """Whether it runs without root, with a network namespace of its own."""
         parts = self.version.get("Components") or []
-        return any(part.get("Name") == "rootlesskit" for part in parts)
+        if any(part.get("Name") == "rootlesskit" for part in parts):
+            return True
+        # Docker 20.10 and Podman say it elsewhere.
+        options = self.info.get("SecurityOptions") or []
+        return "name=rootless" in options or bool(self.info.get("Rootless"))
+
+    @property
+    def default_network(self) -> str:
+        """The network of a container that names none."""
+        return "podman" if self.is_podman else "bridge"
 
     # -- images ---------------------------------------------------------------------------------
 
@@ -169,6 +184,7 @@ class Engine:
     def create_network(self, name: str, labels: Mapping[str, str], options: Json) -> str:
         """Create a network and return its id."""
         with _translated(f"creating the network {name}"):
+            _refuse_unknown(options, _parameters(self.client.api.create_network), "network")
             created: Json = self.client.api.create_network(
                 name, labels=dict(labels), check_duplicate=True, **options
             )
@@ -179,6 +195,14 @@ class Engine:
         with _translated(f"looking at the network {network}"):
             found: Json = self.client.api.inspect_network(network)
             return found
+
+    def podman_interface(self, network: str) -> str:
+        """The bridge of a network of Podman, which Docker's API has no word for."""
+        api = self.client.api
+        url = f"{api.base_url}/v4.0.0/libpod/networks/{network}/json"
+        with _translated(f"looking at the network {network}"):
+            answer = api.get(url, timeout=REQUEST_TIMEOUT)
+            return str(answer.json().get("network_interface") or "") if answer.ok else ""
 
     def connect(self, network: str, container: str, aliases: Sequence[str]) -> None:
         """Connect a container to a further network."""
@@ -251,6 +275,25 @@ class Engine:
         """Ask a container to end, and kill it after some seconds."""
         with contextlib.suppress(NotThere), _translated(f"stopping {container}"):
             self.client.api.stop(container, timeout=timeout)
+
+    def pause(self, container: str) -> None:
+        """Freeze all processes of a container."""
+        with _translated(f"pausing {container}"):
+            self.client.api.pause(container)
+
+    def unpause(self, container: str) -> None:
+        """Let the processes of a container go on; no error if it was not paused."""
+        try:
+            with _translated(f"unpausing {container}"):
+                self.client.api.unpause(container)
+        except EngineError:
+            if self.inspect(container)["State"].get("Paused"):
+                raise
+
+    def kill(self, container: str, signal: str) -> None:
+        """Send a signal to the first process of a container."""
+        with _translated(f"sending {signal} to {container}"):
+            self.client.api.kill(container, signal)
 
     def remove_container(self, container: str, volumes: bool = True) -> None:
         """Kill and remove a container with its anonymous volumes; no error if it is not there."""
@@ -356,6 +399,20 @@ class Engine:
             return self.client.networks.get(network)
 
 
+def _parameters(call: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(inspect.signature(call).parameters)
+
+
+def _refuse_unknown(options: Mapping[str, Any], known: frozenset[str], kind: str) -> None:
+    for name in options:
+        if name not in known:
+            import difflib
+
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise DeclarationError(f"the Docker SDK has no {kind} option {name!r}{hint}")
+
+
 @cache
 def _option_names() -> tuple[frozenset[str], frozenset[str]]:
     from docker.api.container import ContainerApiMixin
@@ -373,13 +430,7 @@ def split_options(options: Mapping[str, Any]) -> tuple[Json, Json]:
         DeclarationError: the SDK knows no such option; names the nearest it knows.
     """
     host, create = _option_names()
-    for name in options:
-        if name not in host | create:
-            import difflib
-
-            near = difflib.get_close_matches(name, host | create, 1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise DeclarationError(f"the Docker SDK has no container option {name!r}{hint}")
+    _refuse_unknown(options, host | create, "container")
     return (
         {name: value for name, value in options.items() if name in host},
         {name: value for name, value in options.items() if name in create},
@@ -509,7 +560,18 @@ def _connect(candidate: Candidate) -> Engine:
             use_ssh_client=candidate.url.startswith("ssh://"),
             max_pool_size=POOL_SIZE,
         )
+        if candidate.tls:
+            _trust_only_its_own_authority(client)
         return Engine(candidate.url, candidate.source, client, client.version(), tls=candidate.tls)
+
+
+def _trust_only_its_own_authority(client: docker.DockerClient) -> None:
+    """Keep REQUESTS_CA_BUNDLE and its like from replacing the authority that was named for it."""
+    import requests.utils
+
+    api = client.api
+    api.proxies = requests.utils.get_environ_proxies(api.base_url) | api.proxies
+    api.trust_env = False
 
 
 def _knock(url: str) -> None:

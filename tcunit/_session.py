@@ -55,7 +55,12 @@ def check_labels(given: Mapping[str, str]) -> None:
 
 def resource_name(owner: str, attribute: str) -> str:
     """A new name that says where a resource comes from: ``tcunit-ShopTest-db-3f2a9c1e``."""
-    words = [re.sub(r"[^a-zA-Z0-9_]+", "-", word).strip("-") for word in (owner, attribute)]
-    stem = "-".join(["tcunit", *filter(None, words)])
+    owner, attribute = (
+        re.sub(r"[^a-zA-Z0-9_]+", "-", word).strip("-") for word in (owner, attribute)
+    )
     suffix = uuid.uuid4().hex[:8]
-    return f"{stem[: LONGEST_NAME - len(suffix) - 1]}-{suffix}"
+    longest = LONGEST_NAME - len(suffix) - 1
+    # A long class name gives way to the attribute's, which tells more of two resources.
+    room = max(longest - len(f"tcunit--{attribute}"), 0)
+    stem = "-".join(filter(None, ["tcunit", owner[:room].rstrip("-"), attribute]))
+    return f"{stem[:longest]}-{suffix}"

@@ -306,6 +306,10 @@ def _is_ip(host: str) -> bool:
     return True
 
 
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
+
+
 def listen_addresses(
     engine: EngineFacts, network: NetworkFacts | None
 ) -> tuple[tuple[str, ...], str]:
@@ -316,7 +320,8 @@ def listen_addresses(
     """
     if engine.host_override:
         return ("",), f"all interfaces, because {engine.override_source} names the host"
-    if not engine.is_local:
+    on_loopback = network is not None and network.bridge_here and _is_loopback(engine.hostname)
+    if not engine.is_local and not on_loopback:
         return ("",), "all interfaces, because the engine is remote"
     gateway = network.gateway if network else ""
     if engine.has_host_network and gateway and "." in gateway:

@@ -13,14 +13,14 @@ from . import _session
 from ._docker import Engine, NameTaken, NotThere, find_engine
 from .connection import ConnectionMode, Endpoint, listen_addresses
 from .errors import DeclarationError, EngineError, ImageNotFound, PortError, StartError
+from .faults import Faults
 from .images import with_prefix
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.events import stream_of
-from .lifecycle.fixture import check_fixed_ports, graph_of, launch_for, omitted
+from .lifecycle.fixture import check_fixed_ports, graph_of, launch_for
 from .lifecycle.ledger import CONTAINER, Entry, ledger
 from .lifecycle.startup import StartSet
 from .network import Network
-from .options import ContainerOptions
 from .ports import PortLike
 from .request import ContainerRequest, Late
 from .running import RunningContainer, not_started
@@ -31,9 +31,13 @@ if TYPE_CHECKING:
     from docker.models.containers import Container as SdkContainer
 
 NAME_TRIES = 3
+LONGER = (
+    "If it only needs longer, give the strategy with_startup_timeout(seconds), or set "
+    "TCUNIT_START_TIMEOUT."
+)
 
 
-class DockerContainer(ContainerOptions):
+class DockerContainer(Faults):
     """A container, declared now and started by its class, by ``start()`` or by ``with``.
 
     Args:
@@ -82,6 +86,11 @@ class DockerContainer(ContainerOptions):
         self._running: RunningContainer | None = None
         self._entry: Entry | None = None
         self._set: StartSet | None = None
+        self._networks: Sequence[tuple[str, Sequence[str]]] = ()
+        self._fault = ""
+
+    def _aliases_by_network(self) -> dict[str, Sequence[str]]:
+        return dict(self._networks)
 
     def __repr__(self) -> str:
         state = f" running as {self._running.name}" if self._running else ""
@@ -190,13 +199,19 @@ class DockerContainer(ContainerOptions):
     def needs(self) -> Iterable[Any]:
         """Its networks, its dependencies, whose network it uses, and whose late values it takes."""
         asked = self._prepared or self._request
-        late = [getattr(each, "__self__", None) for each in asked.late_values()]
-        return [
-            *(each.network for each in asked.attachments if isinstance(each.network, Network)),
-            *asked.dependencies,
-            *([asked.network_mode] if asked.network_mode is not None else []),
-            *(each for each in late if isinstance(each, Declared)),
+        mode = asked.network_mode
+        by_name = [mode] if isinstance(mode, str) else []
+        return [*self.insists_on(), *asked.dependencies, *by_name]
+
+    def insists_on(self) -> Iterable[Declared]:
+        """Its networks, whose network it uses, and whose late values it takes."""
+        asked = self._prepared or self._request
+        references = [
+            *(each.network for each in asked.attachments),
+            asked.network_mode,
+            *(getattr(each, "__self__", None) for each in asked.late_values()),
         ]
+        return [each for each in references if isinstance(each, Declared)]
 
     def launch(self, launch: Launch) -> None:
         """Create and start it, and wait until it is ready."""
@@ -204,10 +219,10 @@ class DockerContainer(ContainerOptions):
         engine = launch.engine
         name = with_prefix(asked.image, launch.settings.get(IMAGE_PREFIX))
         image = engine.image(name, asked.platform)
-        networks = _networks(self.label, asked, launch)
+        networks = self._networks = _networks(asked, launch)
         running = RunningContainer(
             engine, launch.surroundings, "", "", self.label, image, asked.ports,
-            networks=[network for network, _ in networks] or _implicit(asked),
+            networks=[network for network, _ in networks] or _implicit(asked, engine),
             mode_of_case=launch.mode_of_case, is_cancelled=launch.is_cancelled,
             host_of=_host_of(asked, launch),
         )  # fmt: skip
@@ -270,15 +285,30 @@ class DockerContainer(ContainerOptions):
 
     def _await(self, running: RunningContainer, asked: ContainerRequest, launch: Launch) -> None:
         self._running = running
-        strategy = asked.wait or DefaultWaitStrategy()
+        self.await_ready()
+        running.is_cancelled = None
+
+    def await_ready(self, strategy: WaitStrategy | None = None) -> None:
+        """Wait until it is ready, by its own strategy or by another.
+
+        Raises:
+            NotReady: it was not in time.
+            ContainerDied: it ended first.
+        """
+        running = self.running
+        if running.was_ready:
+            running.restarts_before = running.state().restarts
+        asked = strategy or (self._prepared or self._request).wait or DefaultWaitStrategy()
+        limit = running.surroundings.settings.get(START_TIMEOUT)
+        events = stream_of(running.engine)
         try:
-            with stream_of(launch.engine).listening(running.id, running.notice):
-                wait_until_ready(running, strategy, launch.settings.get(START_TIMEOUT))
+            with events.open(), events.listening(running.id, running.notice):
+                wait_until_ready(running, asked, limit, "" if strategy else LONGER)
+            running.was_ready = True
         except EngineError as error:
             raise StartError(f"{running.description}: the wait for it failed: {error}") from error
         finally:
             running.stop_following()
-        running.is_cancelled = None
 
     def _options(
         self, asked: ContainerRequest, running: RunningContainer, launch: Launch
@@ -327,6 +357,10 @@ class DockerContainer(ContainerOptions):
         if entry is not None:
             entry.remove()
             ledger.forget(entry)
+
+    def kept(self) -> Iterable[Entry]:
+        """What stays on the engine when it is kept: itself, if it was created."""
+        return [self._entry] if self._entry is not None and self._entry.id else []
 
     # -- in use -----------------------------------------------------------------------------------
 
@@ -430,26 +464,28 @@ def _short(image: str) -> str:
     return image.rpartition("/")[2].partition(":")[0].partition("@")[0]
 
 
-def _networks(who: str, asked: ContainerRequest, launch: Launch) -> list[tuple[str, Sequence[str]]]:
+def _networks(asked: ContainerRequest, launch: Launch) -> list[tuple[str, Sequence[str]]]:
     """The networks' ids or names, each with the aliases to have there."""
     found: list[tuple[str, Sequence[str]]] = []
     for attachment in asked.attachments:
         network = launch.resolve(attachment.network)
-        if network is omitted:
-            raise DeclarationError(
-                f"{who}: its network {attachment.network.label} was left out of this class: "
-                f"declare another one in its place"
-            )
         name = network.name if isinstance(network, Network) else network
+        try:
+            launch.surroundings.network(name)
+        except NotThere as error:
+            raise StartError(
+                f"{asked.image}: there is no network {name} on the engine: create it first, or "
+                f"declare a Network() of your own"
+            ) from error
         found.append((name, [*asked.aliases, *attachment.aliases]))
     return found
 
 
-def _implicit(asked: ContainerRequest) -> list[str]:
+def _implicit(asked: ContainerRequest, engine: Engine) -> list[str]:
     """The network of a container that names none."""
     mode = asked.network_mode
     if mode in (None, "default", "bridge"):
-        return ["bridge"]
+        return [engine.default_network]
     if mode in ("host", "none") or not isinstance(mode, str) or mode.startswith("container:"):
         return []
     return [mode]

@@ -14,6 +14,7 @@ TcunitError
 │   ├── ContainerDied         it ended before it was ready
 │   ├── StartCancelled        something else failed first, or the start was interrupted
 │   └── StartErrors           several of them at once                          (ExceptionGroup)
+├── FaultError                a fault could not be made, or was asked for wrongly
 ├── CleanupError              something could not be removed
 ├── NotStarted                used before it was started, or after it was stopped
 ├── NoAddress                 it has no address in this connection mode
@@ -86,6 +87,10 @@ class StartErrors(StartError, ExceptionGroup[Exception]):
     def derive(self, excs: Sequence[Any], /) -> Any:
         """The same group around a part of its errors (the protocol of ``except*``)."""
         return type(self)(self.message, excs)
+
+
+class FaultError(TcunitError):
+    """A fault could not be made, or was asked for wrongly; nothing of it is left in place."""
 
 
 class CleanupError(TcunitError):

@@ -11,6 +11,7 @@ import platform
 import re
 import socket
 import struct
+import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,7 @@ Json = dict[str, Any]
 
 BRIDGE_NAME_OPTION = "com.docker.network.bridge.name"
 _CONTAINER_IN_MOUNTS = re.compile(
-    r"/containers/([0-9a-f]{64})/\S+ /etc/(?:hosts|hostname|resolv\.conf) "
+    r"[/-]containers/([0-9a-f]{64})/\S+ /etc/(?:hosts|hostname|resolv\.conf) "
 )
 _CONTAINER_IN_CGROUP = re.compile(r"([0-9a-f]{64})")
 _SHORT_ID = re.compile(r"[0-9a-f]{12}")
@@ -85,7 +86,10 @@ class Surroundings:
 
     @property
     def _own_networks(self) -> list[str]:
-        """The ids of the networks that our own container is on, ``none`` not counted."""
+        """The ids of the networks that our own container is on, ``none`` not counted.
+
+        Podman gives their names for ids.
+        """
         if self._own is None:
             return []
         networks = self._own["NetworkSettings"]["Networks"].items()
@@ -104,6 +108,8 @@ class Surroundings:
         gateway = next((each for each in gateways if "." in each), gateways[0] if gateways else "")
         named = (network.get("Options") or {}).get(BRIDGE_NAME_OPTION)
         is_bridge = network.get("Driver") == "bridge"
+        if self.engine.is_podman and is_bridge:
+            named = self.engine.podman_interface(network["Name"]) or "cni-podman0"
         bridge = (named or f"br-{network['Id'][:12]}") if is_bridge else ""
         gateway = gateway or _address_within(bridge, pools)
         # A name made of the network's random id belongs to this engine; docker0 may be another's.
@@ -111,20 +117,20 @@ class Surroundings:
         return NetworkFacts(
             network["Name"], network["Id"], gateway, bridge,
             bridge_here=is_this_engines and bool(bridge) and holds(bridge, gateway),
-            is_shared=network["Id"] in self._own_networks,
+            is_shared=not {network["Id"], network["Name"]}.isdisjoint(self._own_networks),
             is_internal=bool(network.get("Internal")),
         )  # fmt: skip
 
 
 def holds(interface: str, address: str) -> bool:
     """Whether an interface exists in our network namespace and has this IPv4 address."""
-    if not Path("/sys/class/net", interface).exists():
-        return False
     return interface_address(interface) == address != ""
 
 
 def interface_address(interface: str) -> str:
     """The IPv4 address of an interface of ours; empty if it has none (Linux only)."""
+    if sys.platform != "linux":
+        return ""
     import fcntl
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:

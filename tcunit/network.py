@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from . import _session
 from ._docker import NameTaken, find_engine
-from .errors import DeclarationError, EngineError, StartError
+from .errors import DeclarationError, EngineError, FaultError, StartError
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.fixture import launch_for
 from .lifecycle.ledger import NETWORK, Entry, ledger
+from .pools import create_network
 from .reapers import reapers
 from .running import RunningNetwork, not_started
 from .settings import JOIN_NETWORKS, Settings
@@ -27,7 +29,8 @@ class Network(Declared):
     Args:
         internal: nothing in it reaches the outside, and no port of it can be published.
         enable_ipv6: containers get IPv6 addresses, too; give a ``subnet``.
-        subnet: its address range, as in ``"10.5.0.0/24"``; by default the engine chooses.
+        subnet: its address range, as in ``"10.5.0.0/24"``; by default the engine chooses, or it is
+            cut from the range in ``TCUNIT_SUBNETS``.
         driver: the network driver.
         options: the driver's options.
         labels: further labels.
@@ -105,7 +108,12 @@ class Network(Declared):
         """Create it now; :meth:`remove` or the end of the process removes it."""
         if self._running is None:
             settings = Settings()
-            self.launch(launch_for(find_engine(settings), settings, "", lambda each: each))
+            launch = launch_for(find_engine(settings), settings, "", lambda each: each)
+            try:
+                self.launch(launch)
+            except BaseException:
+                self.release()
+                raise
         return self
 
     def remove(self) -> None:
@@ -121,6 +129,26 @@ class Network(Declared):
     def connect(self, container_id: str, network_aliases: Sequence[str] | None = None) -> None:
         """Connect a running container to it."""
         self._engine_entry.engine.connect(self.id, container_id, network_aliases or ())
+
+    @contextlib.contextmanager
+    def partitioned(self, *sides: Sequence[Any]) -> Iterator[None]:
+        """Let the containers of different sides not reach each other for a while.
+
+        ``with network.partitioned([a], [b, c]):`` — the test still reaches all of them. Needs an
+        image with ``iptables`` (setting ``TCUNIT_NET_TOOLS_IMAGE``).
+
+        Raises:
+            FaultError: fewer than two sides, or a container on two of them.
+        """
+        members = [each for side in sides for each in side]
+        if len(sides) < 2 or not all(sides) or len(members) != len(set(members)):
+            raise FaultError("give at least two sides, and each container on one of them only")
+        with contextlib.ExitStack() as stack:
+            for side in sides:
+                others = [each for each in members if each not in side]
+                for each in side:
+                    stack.enter_context(each._deaf_to(others))
+            yield
 
     @property
     def _engine_entry(self) -> Entry:
@@ -156,7 +184,10 @@ class Network(Declared):
         labels = {**self._labels, **_session.labels(name)}
         with ledger.creating(launch.engine, NETWORK, name) as entry:
             self._entry = entry
-            entry.id = launch.engine.create_network(name, labels, self._request)
+            entry.id = create_network(
+                launch.engine, name, labels, self._request, launch.settings,
+                check=lambda: launch.admit(self.label),
+            )  # fmt: skip
         _join(launch, entry.id)
         facts = launch.surroundings.network(entry.id)
         self._running = RunningNetwork(entry.id, name, facts)
@@ -167,6 +198,10 @@ class Network(Declared):
         if entry is not None:
             entry.remove()
             ledger.forget(entry)
+
+    def kept(self) -> Iterable[Entry]:
+        """What stays on the engine when it is kept: itself, if it was created."""
+        return [self._entry] if self._entry is not None and self._entry.id else []
 
 
 def _join(launch: Launch, network: str) -> None:

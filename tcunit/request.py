@@ -139,6 +139,11 @@ class ContainerRequest:
                           "keep one of them", DeclarationError))  # fmt: skip
         if self.network_mode is not None and (self.exposed or self.bound):
             found.append((self._unpublishable(), PortError))
+        fixed = [(host, port.protocol) for port, host in self.bound if host is not None]
+        if twice := [each for each in fixed if fixed.count(each) > 1]:
+            number, protocol = twice[0]
+            found.append((f"two of its ports want port {number}/{protocol} of the host: "
+                          "give one of them another number", PortError))  # fmt: skip
         return found
 
     def _unpublishable(self) -> str:

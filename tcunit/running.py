@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from . import connection
@@ -87,6 +88,7 @@ class RunningContainer:
     host_of: RunningContainer | None = None
     logs_since: float = 0.0
     restarts_before: int = 0
+    was_ready: bool = False
     info: Json = field(default_factory=dict)
     _logs: dict[tuple[bool, bool], LogFollower] = field(default_factory=dict)
     _look_again: bool = True
@@ -236,11 +238,16 @@ class RunningContainer:
         on_host = ((self.info.get("HostConfig") or {}).get("NetworkMode")) == "host"
         gateway = on.get("Gateway") or (network.gateway if network else "")
         if on_host and self.surroundings.facts.own_container:
-            gateway = self.surroundings.network("bridge").gateway
+            gateway = self.surroundings.network(self.engine.default_network).gateway
         return ContainerFacts(
             self.description, on.get("IPAddress") or on.get("GlobalIPv6Address") or "",
             gateway, on_host, tuple(_bindings(settings.get("Ports") or {})),
         )  # fmt: skip
+
+    def addresses(self) -> list[str]:
+        """Its IPv4 addresses on all its networks."""
+        networks = (self.info.get("NetworkSettings") or {}).get("Networks") or {}
+        return [each["IPAddress"] for each in networks.values() if each.get("IPAddress")]
 
     def endpoint(self, port: PortLike, mode: ConnectionMode | str | None = None) -> Endpoint:
         """Host and port by which it is reached from here."""
@@ -343,8 +350,16 @@ def state_of(info: Json) -> ContainerState:
         error=state.get("Error") or "",
         health=(state.get("Health") or {}).get("Status", ""),
         restarts=int(info.get("RestartCount") or 0),
-        started_at=state.get("StartedAt", ""),
+        finished_at=_seconds(state.get("FinishedAt", "")),
     )
+
+
+def _seconds(text: str) -> float:
+    """A time as the engine writes it, in seconds since the epoch; 0 if it never was."""
+    if not text or text.startswith("0001"):
+        return 0.0
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")
 
 
 def _bindings(ports: Json) -> list[tuple[Port, Binding]]:

@@ -79,6 +79,13 @@ def count(text: str) -> int:
     return int(text)
 
 
+def count_or_none(text: str) -> int:
+    """Read a whole number, zero included."""
+    if not text.isdecimal():
+        raise ValueError("allowed is a whole number from 0")
+    return int(text)
+
+
 def reaper_names(text: str) -> tuple[str, ...]:
     """Read names of reapers with commas between them, or ``none``."""
     names = tuple(dict.fromkeys(word.strip() for word in text.lower().split(",") if word.strip()))
@@ -132,8 +139,12 @@ JOIN_NETWORKS = Setting(("TCUNIT_JOIN_NETWORKS",), boolean, False)
 IMAGE_PREFIX = Setting(
     ("TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX",), str, "", ("hub.image.name.prefix",)
 )
+NET_TOOLS_IMAGE = Setting(("TCUNIT_NET_TOOLS_IMAGE",), str, "nicolaka/netshoot:v0.13")
 START_TIMEOUT = Setting(("TCUNIT_START_TIMEOUT",), seconds, 60.0)
 START_WIDTH = Setting(("TCUNIT_START_WIDTH",), count, 16)
+FAILURE_LINES = Setting(("TCUNIT_FAILURE_LINES",), count_or_none, 10)
+ARTIFACTS = Setting(("TCUNIT_ARTIFACTS",), str, "")
+KEEP = Setting(("TCUNIT_KEEP",), one_of("on-failure"), "")
 REAPERS = Setting[tuple[str, ...]](("TCUNIT_REAPERS",), reaper_names, ("guard", "ryuk"))
 RYUK_DISABLED = Setting(("TESTCONTAINERS_RYUK_DISABLED",), boolean, False, ("ryuk.disabled",))
 RYUK_IMAGE = Setting(

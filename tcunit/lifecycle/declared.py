@@ -17,6 +17,7 @@ from .._docker import Engine
 from ..errors import SealedError, StartCancelled
 from ..facts import Surroundings
 from ..settings import Settings
+from .ledger import Entry
 
 FIXTURE = "_tcunit_fixture"
 IN_TEST = "_tcunit_in_test"
@@ -128,6 +129,10 @@ class Declared(ABC):
     def needs(self) -> Iterable[Any]:
         """The declarations that must be ready before this one starts, or their ``known_as``."""
 
+    def insists_on(self) -> Iterable[Declared]:
+        """Those of its needs without which it could not start, and that no class may leave out."""
+        return ()
+
     @abstractmethod
     def launch(self, launch: Launch) -> None:
         """Start it and return when it is ready."""
@@ -135,3 +140,7 @@ class Declared(ABC):
     @abstractmethod
     def release(self) -> None:
         """Undo what :meth:`launch` did, however far it came; no error if that is nothing."""
+
+    def kept(self) -> Iterable[Entry]:
+        """What of it stays on the engine when it is kept; what is nothing is released instead."""
+        return ()

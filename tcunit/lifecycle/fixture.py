@@ -6,14 +6,17 @@ a class runs are copies; a declaration is never started by a class.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .._docker import Engine, find_engine
 from ..errors import DeclarationError
 from ..facts import Surroundings
-from ..settings import Settings
+from ..settings import KEEP, Settings
 from .declared import FIXTURE, Declared, Launch
+from .kept import announcement
+from .ledger import Entry
 from .startup import StartSet
 
 __unittest = True  # runners leave these frames out
@@ -135,12 +138,22 @@ def graph_of(
         if thing in graph:
             continue
         thing.prepare()
+        _refuse_left_out(thing, resolve)
         graph[thing] = [resolve(each) for each in thing.needs()]
         waiting += [
             each for each in graph[thing] if isinstance(each, Declared) and not each.is_started
         ]
     by_name = {thing.known_as: thing for thing in graph if thing.known_as}
     return {thing: _nodes(needed, graph, by_name) for thing, needed in graph.items()}
+
+
+def _refuse_left_out(thing: Declared, resolve: Callable[[Any], Any]) -> None:
+    for each in thing.insists_on():
+        if resolve(each) is omitted:
+            raise DeclarationError(
+                f"{thing.label}: it cannot do without {each.label}, which was left out of this "
+                f"class: declare another one in its place, or leave {thing.label} out, too"
+            )
 
 
 def _nodes(
@@ -191,18 +204,34 @@ class ClassFixture:
         if not self._graph:
             return
         engine = find_engine(self._settings)
-        launch = launch_for(engine, self._settings, self._cls.__qualname__, self._resolve)
+        owner = self._cls.__qualname__.rpartition("<locals>.")[2]
+        launch = launch_for(engine, self._settings, owner, self._resolve)
         launch.mode_of_case = lambda: getattr(self._cls, "connection_mode", None)
-        self._set = StartSet(self._graph, launch, self._settings)
+        self._set = StartSet(
+            self._graph, launch, self._settings, keep_on_failure=bool(self._settings.get(KEEP))
+        )
         setattr(self._cls, FIXTURE, self)
         self._set.start()
 
+    def keep_on_failure(self) -> Sequence[Entry]:
+        """Take note that a test failed: with ``TCUNIT_KEEP=on-failure``, everything stays up.
+
+        Returns:
+            What stays; also for a start that failed.
+        """
+        if self._set is None or not self._settings.get(KEEP):
+            return ()
+        self._set.keep()
+        return self._set.kept
+
     def stop(self) -> None:
-        """Stop and remove everything; the attributes read as declarations again."""
+        """Stop and remove everything that is not kept; the attributes read as declarations again."""
         if self._cls.__dict__.get(FIXTURE) is self:
             delattr(self._cls, FIXTURE)
         if self._set is not None:
             self._set.stop()
+            if self._set.kept:
+                print(announcement(self._cls.__qualname__, self._set.kept), file=sys.stderr)
 
 
 def launch_for(

@@ -111,6 +111,12 @@ class Ledger:
             self._entries.pop(entry, None)
         reapers.forget(entry.name)
 
+    def keep(self, entry: Entry) -> None:
+        """Let a resource outlive this process, however it ends."""
+        with self._lock:
+            self._entries.pop(entry, None)
+        reapers.keep(entry.name)
+
     def remaining(self) -> list[Entry]:
         """What exists or may exist, in the order to remove it: containers before networks."""
         if self._pid != os.getpid():

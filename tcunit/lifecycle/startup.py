@@ -19,7 +19,7 @@ from ..settings import START_WIDTH, Settings
 from .declared import Declared, Launch
 from .events import stream_of
 from .graph import in_order, reversed_needs
-from .ledger import ledger
+from .ledger import Entry, ledger
 
 Graph = Mapping[Declared, Iterable[Declared]]
 
@@ -31,12 +31,17 @@ class StartSet:
 
     Args:
         needs: for each thing, those of the set that must be ready first.
+        keep_on_failure: what a failed start has created stays, for somebody to look at.
     """
 
-    def __init__(self, needs: Graph, launch: Launch, settings: Settings) -> None:
+    def __init__(
+        self, needs: Graph, launch: Launch, settings: Settings, *, keep_on_failure: bool = False
+    ) -> None:
         self._needs = {node: list(needed) for node, needed in needs.items()}
         self._launch = launch
         self._width = settings.get(START_WIDTH)
+        self._keep_on_failure = keep_on_failure
+        self._kept: dict[Entry, None] = {}
         self._launched: list[Declared] = []
         self._stopping = threading.Event()
         self._stopped = False
@@ -70,6 +75,8 @@ class StartSet:
 
     def _undo_after(self, errors: list[Exception]) -> None:
         causes = [error for error in errors if not isinstance(error, StartCancelled)] or errors
+        if self._keep_on_failure:
+            self.keep()
         try:
             self.stop()
         except CleanupError as error:
@@ -81,8 +88,24 @@ class StartSet:
             raise causes[0]
         raise StartErrors(f"{len(causes)} things could not be started", causes)
 
+    @property
+    def kept(self) -> list[Entry]:
+        """What stays on the engine for good."""
+        return list(self._kept)
+
+    def keep(self) -> None:
+        """Let everything that was started stay, also when this process ends."""
+        for thing in self._launched:
+            for entry in thing.kept():
+                if entry not in self._kept:
+                    self._kept[entry] = None
+                    ledger.keep(entry)
+
+    def _is_kept(self, thing: Declared) -> bool:
+        return any(entry in self._kept for entry in thing.kept())
+
     def stop(self) -> None:
-        """Remove everything that was started, in reverse order; the second call does nothing.
+        """Remove everything that was started and is not kept, in reverse order; the second call does nothing.
 
         A child of a fork removes nothing: it is its parent's.
 
@@ -99,7 +122,7 @@ class StartSet:
         if self._stopped:
             return
         self._stopped = True
-        launched = set(self._launched)
+        launched = {thing for thing in self._launched if not self._is_kept(thing)}
         turned = {
             node: [each for each in needed if each in launched]
             for node, needed in reversed_needs(self._needs).items()

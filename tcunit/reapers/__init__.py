@@ -40,6 +40,9 @@ class Reaper(Protocol):
     def forget(self, name: str) -> None:
         """A resource is removed, or was never made."""
 
+    def keep(self, name: str) -> None:
+        """A resource is to outlive this process, and the net as well."""
+
     def disarm(self) -> None:
         """The process ends in order. Whoever finds the session empty may go."""
 
@@ -90,6 +93,11 @@ class Reapers:
         """Tell each net that something is gone."""
         for net in self._nets or ():
             net.forget(name)
+
+    def keep(self, name: str) -> None:
+        """Tell each net that something is to stay, however this process ends."""
+        for net in self._nets or ():
+            net.keep(name)
 
     def disarm(self) -> None:
         """End the nets of a process that ends in order, the guard last."""

@@ -34,6 +34,7 @@ class Guard:
         self._process: subprocess.Popen[bytes] | None = None
         self._engines: dict[str, dict[str, Any]] = {}
         self._names: dict[str, tuple[str, bool]] = {}
+        self._kept: list[str] = []
         self._lock = threading.Lock()
         self._problem = ""
 
@@ -64,6 +65,13 @@ class Guard:
             if self._names.pop(name, None) is not None:
                 self._say("forget", name=name)
 
+    def keep(self, name: str) -> None:
+        """A resource is to stay."""
+        with self._lock:
+            self._names.pop(name, None)
+            self._kept.append(name)
+            self._say("keep", name=name)
+
     def disarm(self) -> None:
         """Close the pipe: it goes at once if nothing is left, else it removes that."""
         with self._lock:
@@ -73,7 +81,7 @@ class Guard:
             return
         _close(process)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(END_TIMEOUT if not self._names else 0.0)
+            process.wait(0.0 if self._names or self._kept else END_TIMEOUT)
         _let_go(process)
 
     def abandon(self) -> None:
@@ -124,6 +132,8 @@ class Guard:
         self._write("begin", session=session_id(), path=_absolute(sys.path))
         for key, engine in self._engines.items():
             self._write("engine", key=key, engine=engine)
+        for name in self._kept:
+            self._write("keep", name=name)
         for name, (key, marked) in self._names.items():
             self._write("announce", key=key, name=name)
             if marked:

@@ -23,6 +23,7 @@ class Book:
         self.path: list[str] = []
         self.engines: dict[str, Any] = {}
         self.names: dict[str, tuple[str, bool]] = {}
+        self.kept: set[str] = set()
 
     def note(self, message: dict[str, Any]) -> None:
         """Take note of one line."""
@@ -38,6 +39,9 @@ class Book:
                 self.names[name] = (self.names[name][0], True)
             case "forget":
                 self.names.pop(name, None)
+            case "keep":
+                self.names.pop(name, None)
+                self.kept.add(name)
 
 
 def main() -> None:
@@ -48,7 +52,7 @@ def main() -> None:
             book.note(json.loads(line))
         except (ValueError, KeyError):
             break  # cut off in the middle: its writer is dead
-    if book.names:
+    if book.names or book.kept:
         clean_up(book)
 
 
@@ -68,7 +72,9 @@ def clean_up(book: Book) -> None:
     for key in {key for key, _ in book.names.values()}:
         unanswered = [name for name, (k, marked) in book.names.items() if k == key and not marked]
         engine = patiently(lambda key=key: connect_as(book.engines[key]))  # type: ignore[misc]
-        is_clean &= engine is not None and not sweep(engine, book.session, unanswered)
+        is_clean &= engine is not None and not sweep(
+            engine, book.session, unanswered, book.kept
+        )
     if is_clean:
         lock_path(book.session).unlink(missing_ok=True)
 

@@ -1,7 +1,8 @@
 """Ryuk, the reaper of all Testcontainers: a container that removes what a lost client leaves.
 
-Its protocol: one line a filter (``label=…``), an ``ACK`` for each line, and a connection that is
-kept open; when the last client is gone for a while, Ryuk removes what the filters match. It obeys
+Its protocol: one line a filter (``label=…&label=…``), an ``ACK`` for each line, and a connection
+that is kept open; when the last client is gone for a while, Ryuk removes what the filters match. We
+give it one for each resource, with the session and the name, before the create. It obeys
 anyone who connects, so it listens where only this machine can reach it. An accepted connection
 proves nothing, because the engine's proxy accepts first: only the ACK does. A line without a label
 would make it remove everything, so there is one place that makes lines, and it takes no other.
@@ -20,13 +21,14 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from .._docker import Engine
-from .._session import LABEL_ROOT, SESSION_LABEL, session_id
+from .._session import LABEL_ROOT, NAME_LABEL, SESSION_LABEL, session_id
 from ..connection import Endpoint
 from ..errors import EngineError
 from ..facts import Surroundings
 from ..images import with_prefix
 from ..settings import (
     IMAGE_PREFIX,
+    KEEP,
     REAPERS,
     RYUK_DISABLED,
     RYUK_IMAGE,
@@ -79,21 +81,35 @@ class Ryuk:
     def arm(self, engine: Engine) -> None:
         """Begin to start it, beside whatever else is starting."""
         with self._lock:
-            if engine.url in self._clients or self._settings.get(RYUK_DISABLED):
+            if engine.url in self._clients or self._why_not():
                 return
             client = self._clients[engine.url] = RyukClient(engine, self._settings, self._witness)
             client.begin()
         if os.getpid() == 1:
             client.ready.wait(START_TIMEOUT)  # the guard ends with our container: wait for this one
 
+    def _why_not(self) -> str:
+        if self._settings.get(RYUK_DISABLED):
+            return "disabled by a setting"
+        if self._settings.get(KEEP):
+            return "what is kept by TCUNIT_KEEP could not be exempt from it"
+        return ""
+
     def announce(self, engine: Engine, kind: str, name: str) -> None:
-        """Nothing: Ryuk goes by the session's label."""
+        """A resource is about to be created: tell its labels."""
+        if client := self._clients.get(engine.url):
+            client.add(name)
 
     def mark(self, name: str) -> None:
-        """Nothing: Ryuk goes by the session's label."""
+        """Nothing: it is all the same to Ryuk."""
 
     def forget(self, name: str) -> None:
-        """Nothing: Ryuk goes by the session's label."""
+        """A resource is gone: a further Ryuk need not know it."""
+        for client in list(self._clients.values()):
+            client.drop(name)
+
+    def keep(self, name: str) -> None:
+        """Nothing: with that setting it is not armed."""
 
     def disarm(self) -> None:
         """Remove it where the session is empty; elsewhere leave it to do its work."""
@@ -108,8 +124,8 @@ class Ryuk:
 
     def status(self) -> str:
         """Whether it answered, for each engine."""
-        if self._settings.get(RYUK_DISABLED):
-            return "not armed: disabled by a setting"
+        if reason := self._why_not():
+            return f"not armed: {reason}"
         return "; ".join(client.status for client in self._clients.values()) or "not armed"
 
 
@@ -120,6 +136,9 @@ class RyukClient:
         self._engine, self._settings, self._witness = engine, settings, witness
         self._container = ""
         self._connection: socket.socket | None = None
+        self._is_registered = False
+        self._names: dict[str, None] = {}
+        self._lock = threading.Lock()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="tcunit-ryuk", daemon=True)
         self.ready = threading.Event()
@@ -128,6 +147,21 @@ class RyukClient:
     def begin(self) -> None:
         """Start the container and the watch over its connection."""
         self._thread.start()
+
+    def add(self, name: str) -> None:
+        """Have Ryuk remove a resource of this name, now or when it is connected."""
+        with self._lock:
+            self._names[name] = None
+            if self._is_registered and self._connection is not None:
+                try:
+                    self._connection.sendall(filter_line(session_id(), name))
+                except OSError:
+                    self._close()  # the watch connects again and tells all names
+
+    def drop(self, name: str) -> None:
+        """Leave a name out the next time."""
+        with self._lock:
+            self._names.pop(name, None)
 
     def end(self) -> None:
         """Close the connection, and remove the container if the session has left nothing."""
@@ -155,6 +189,7 @@ class RyukClient:
                 self.status = f"armed, at {endpoint}"
                 self.ready.set()
                 self._watch(endpoint)
+                self.status = "not armed: starting again"
         except (Unavailable, EngineError) as error:
             self._give_up(str(error))
         except Exception as error:  # the interpreter may be ending under this thread
@@ -266,9 +301,10 @@ class RyukClient:
         raise Unavailable(f"no ACK from {endpoint} within {START_TIMEOUT:g} s: {reason}")
 
     def _connect(self, endpoint: Endpoint) -> None:
-        """Connect, and have our filter acknowledged.
+        """Connect, have a first filter acknowledged, and send those of all names.
 
-        The socket is known from its making, so that a forked child can close its copy.
+        The first one matches nothing. The socket is known from its making, so that a forked child
+        can close its copy.
         """
         found = socket.getaddrinfo(*endpoint, type=socket.SOCK_STREAM)
         family, kind, protocol, _, address = found[0]
@@ -276,10 +312,14 @@ class RyukClient:
         connection.settimeout(ACK_TIMEOUT)
         connection.connect(address)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        connection.sendall(filter_line(session_id()))
+        connection.sendall(filter_line(session_id(), ryuk_name(session_id())))
         answer = b"".join(_until_newline(connection))
         if answer != b"ACK\n":
             raise OSError(f"it answered {answer!r} instead of ACK")
+        with self._lock:
+            for name in self._names:
+                connection.sendall(filter_line(session_id(), name))
+            self._is_registered = True
         connection.settimeout(None)
 
     def _is_running(self) -> bool:
@@ -296,28 +336,34 @@ class RyukClient:
 
     def _watch(self, endpoint: Endpoint) -> None:
         """Return when the connection is lost and cannot be had again."""
-        while not self._ending.is_set() and self._connection is not None:
+        while not self._ending.is_set():
+            connection = self._connection
             with contextlib.suppress(OSError):
-                if self._connection.recv(64):
+                if connection is not None and connection.recv(64):
                     continue
             self._close()
             if self._ending.is_set() or not self._is_running():
                 return
-            self._register(endpoint)
+            try:
+                self._register(endpoint)
+            except Unavailable:
+                return  # it ended just now
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
+        self._is_registered = False
         if connection is not None:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
 
 
-def filter_line(session: str) -> bytes:
-    """The line that makes Ryuk remove a session's resources, and nothing else."""
-    if not session:
-        raise ValueError("a filter without a session would match everything")
-    return f"label={quote(f'{SESSION_LABEL}={session}', safe='')}\n".encode()
+def filter_line(session: str, name: str) -> bytes:
+    """The line that makes Ryuk remove a session's resource, and nothing else."""
+    if not session or not name:
+        raise ValueError("a filter without a session and a name would match what is not ours")
+    labels = (f"{SESSION_LABEL}={session}", f"{NAME_LABEL}={name}")
+    return "&".join(f"label={quote(label, safe='')}" for label in labels).encode() + b"\n"
 
 
 def _until_newline(connection: socket.socket) -> Iterator[bytes]:

@@ -70,20 +70,23 @@ def patiently(connect: Callable[[], Engine]) -> Engine | None:
     return None
 
 
-def sweep(engine: Engine, session: str, unanswered: Collection[str] = ()) -> list[Resource]:
+def sweep(
+    engine: Engine, session: str, unanswered: Collection[str] = (), kept: Collection[str] = ()
+) -> list[Resource]:
     """Remove all that a dead session left; returns what is left after two minutes of trying.
 
     Its Ryuk goes last, when nothing is left that it could be needed for.
 
     Args:
         unanswered: names whose create was under way; they are looked out for longer.
+        kept: names of what is to stay.
     """
     awaited = set(unanswered)
     began = quiet_since = time.monotonic()
     seen: list[Resource] = []
     while time.monotonic() - began < LIMIT:
         try:
-            seen = left_by(engine, session)
+            seen = [each for each in left_by(engine, session) if each.name not in kept]
             ryuks = [] if seen else ryuks_of(engine, session)
         except EngineError:
             time.sleep(PAUSE)  # the engine may be restarting

@@ -37,7 +37,7 @@ class ContainerState:
     error: str = ""
     health: str = ""
     restarts: int = 0
-    started_at: str = ""
+    finished_at: float = 0.0
 
     def __str__(self) -> str:
         parts = [self.status]
@@ -156,11 +156,14 @@ class WaitStrategy(ABC):
         return self.timeout or default
 
 
-def wait_until_ready(target: WaitTarget, strategy: WaitStrategy, timeout: float) -> None:
+def wait_until_ready(
+    target: WaitTarget, strategy: WaitStrategy, timeout: float, advice: str = ""
+) -> None:
     """Block until a container is ready.
 
     Args:
         timeout: the limit in seconds, where the strategy has none of its own.
+        advice: what the error says to do when the time is over.
 
     Raises:
         NotReady: the time is over; the message has the missing strategy and its last reason.
@@ -188,7 +191,7 @@ def wait_until_ready(target: WaitTarget, strategy: WaitStrategy, timeout: float)
             raise died(target, state, f"while waiting for {strategy}")
         now = time.monotonic()
         if now - began >= limit:
-            raise _not_ready(target, strategy, limit, tries, reason)
+            raise _not_ready(target, strategy, limit, tries, reason, advice)
         # A costly question (an exec, a slow page) is asked for half of the time at most.
         target.changed.wait(min(max(pause, now - asked), began + limit - now))
         pause = min(pause * 1.5, LONGEST_PAUSE)
@@ -202,12 +205,11 @@ def died(target: WaitTarget, state: ContainerState, when: str) -> ContainerDied:
 
 
 def _not_ready(
-    target: WaitTarget, strategy: WaitStrategy, limit: float, tries: int, reason: str
+    target: WaitTarget, strategy: WaitStrategy, limit: float, tries: int, reason: str, advice: str
 ) -> NotReady:
     asked = "once" if tries == 1 else f"{tries} times"
     return NotReady(
         f"{target.description} was not ready within {limit:g} s: waiting for {strategy}, "
         f"asked {asked}, the last time: {reason}\n"
-        f"State: {target.state()}. If it only needs longer, give the strategy "
-        f"with_startup_timeout(seconds) or set TCUNIT_START_TIMEOUT.{target.log_tail()}"
+        f"State: {target.state()}. {advice}{target.log_tail()}"
     )

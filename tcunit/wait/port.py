@@ -48,6 +48,22 @@ def why_not_listening(address: ProbeAddress, timeout: float = CONNECT_TIMEOUT) -
         return f"{host}:{port}: {error.strerror or error}"
 
 
+def why_not_answering(host: str, port: int, payload: bytes, timeout: float) -> str | None:
+    """Why no UDP service answers a datagram; ``None`` if one does."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(timeout)
+        try:
+            asking.connect((host, port))
+            asking.send(payload)
+            asking.recv(65535)
+        except TimeoutError:
+            return f"{host}:{port}/udp sent nothing back within {timeout:.3g} s"
+        except OSError as error:
+            return f"{host}:{port}/udp: {error.strerror or error}"
+    return None
+
+
 def _stays_open(connection: socket.socket) -> bool:
     connection.settimeout(PROXY_LINGER)
     try:

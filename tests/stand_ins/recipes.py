@@ -113,6 +113,23 @@ OFFICIAL = (
         ),
     ),
     Official(
+        name="docker:dind",
+        folder="dind",
+        packages=(*_USERLAND, "docker.io", "iptables", "mount", "procps"),
+        instructions=(
+            f"ENV PATH={_PATH} DOCKER_TLS_CERTDIR=/certs",
+            "VOLUME /var/lib/docker",
+            "EXPOSE 2375 2376",
+            'ENTRYPOINT ["dockerd-entrypoint.sh"]',
+        ),
+    ),
+    Official(
+        name="nicolaka/netshoot:v0.13",
+        folder="netshoot",
+        packages=(*_USERLAND, "iproute2", "iptables"),
+        instructions=(f"ENV PATH={_PATH}", 'CMD ["bash"]'),
+    ),
+    Official(
         name="alpine:latest",
         folder="alpine",
         packages=("busybox",),

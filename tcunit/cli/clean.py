@@ -1,0 +1,55 @@
+"""``clean``: removes what earlier sessions left on the engine, and never a live one's.
+
+A lock that nobody holds says that a session is dead. One without a lock here may live on another
+machine or in a container, so it is only listed, unless ``--force`` says that it does not.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from .._docker import Engine, find_engine
+from ..reapers.dead import Remains, all_remains, remove_remains, remove_stale_locks
+
+_WORDS = {True: "lives", False: "dead", None: "unknown: it has no lock on this machine"}
+
+
+def add(commands: Any) -> None:
+    """Declare the command and its options."""
+    what = "remove what earlier, dead sessions left on the engine"
+    parser = commands.add_parser("clean", help=what, description=what.capitalize() + ".")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--dry-run", action="store_true", help="only list")
+    which.add_argument(
+        "--force", action="store_true",
+        help="also remove what may belong to a live session of another machine or container",
+    )  # fmt: skip
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """List and remove; 1 if something that should be gone could not be removed."""
+    engine = find_engine()
+    found = all_remains(engine)
+    failed = [each for each in found if not _deal_with(engine, each, options)]
+    if not options.dry_run:
+        remove_stale_locks(engine)
+    if not found:
+        print("nothing is left of any session")
+    if any(each.is_alive is None for each in found) and not options.force:
+        print("--force removes the unknown ones; make sure that no such session lives elsewhere")
+    return 1 if failed else 0
+
+
+def _deal_with(engine: Engine, remains: Remains, options: argparse.Namespace) -> bool:
+    """Print one session's remains and remove them where that is right; false if it failed."""
+    print(f"session {remains.session} ({_WORDS[remains.is_alive]})")
+    for each in remains.resources:
+        print(f"  {each.kind} {each.name}")
+    certain = remains.is_alive is False or (remains.is_alive is None and options.force)
+    if not certain or options.dry_run:
+        return True
+    left = remove_remains(engine, remains)
+    print(f"  could not be removed: {', '.join(x.name for x in left)}" if left else "  removed")
+    return not left
