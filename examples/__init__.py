@@ -1,0 +1,1 @@
+"""What readers copy; the tests run all of it."""

@@ -1,0 +1,1 @@
+"""The smallest test with a container."""

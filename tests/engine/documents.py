@@ -1,0 +1,35 @@
+"""Documents whose code is run: their fenced blocks, and how one of them is executed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, its text, and where its first line stands."""
+
+    language: str
+    text: str
+    document: Path
+    line: int
+
+    def run(self, names: dict[str, Any]) -> None:
+        """Execute it as it stands; tracebacks show its lines in the document."""
+        padded = "\n" * (self.line - 1) + self.text
+        exec(compile(padded, str(self.document), "exec", dont_inherit=True), names)
+
+
+def blocks_of(document: Path, *languages: str) -> list[Block]:
+    """The blocks of a document in some languages, in its order."""
+    text = document.read_text("utf-8")
+    return [
+        Block(found[1], found[2], document, text.count("\n", 0, found.start(2)) + 1)
+        for found in FENCED.finditer(text)
+        if found[1] in languages
+    ]
