@@ -6,6 +6,7 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     _version  errors          the version; the exception tree
     settings                  every environment variable and property, read on demand
     ports  images             "443/tcp" and its like; names of images
+    masking                   secrets, kept out of what is written down
     wait                      the one waiting loop, and one file per strategy
     _session                  session id, names and labels
     _docker                   the only file that imports the Docker SDK
@@ -15,6 +16,7 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     request  running          what is asked for (frozen); what you get
     lifecycle                 order, events, ledger, starting and stopping sets of things
     pools                     address ranges for networks
+    evidence                  what a failing test shows of its containers
     reach                     whether one container reaches another, asked from inside
     network                   networks
     options                   the with_… methods
@@ -39,6 +41,7 @@ from .mixins.assertions import ContainerAssertionsMixin
 from .mixins.connection import ConnectionMixin
 from .mixins.containers import ContainersMixin
 from .mixins.each_mode import each_connection_mode
+from .mixins.failure_logs import FailureLogsMixin
 from .mixins.leaks import LeakCheckMixin
 from .network import Network
 
@@ -48,6 +51,7 @@ __all__ = [
     "ContainerAssertionsMixin",
     "ContainerTestCase",
     "ContainersMixin",
+    "FailureLogsMixin",
     "LeakCheckMixin",
     # what it declares
     "DockerContainer",

@@ -17,6 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,6 +106,11 @@ class Engine:
         with _translated("asking the engine about itself"):
             found: Json = self.client.api.info()
             return found
+
+    def time(self) -> float:
+        """What its clock says now, in seconds since the epoch."""
+        with _translated("asking the engine for its time"):
+            return datetime.fromisoformat(self.client.api.info()["SystemTime"]).timestamp()
 
     @cached_property
     def is_desktop(self) -> bool:
@@ -570,7 +576,7 @@ def _trust_only_its_own_authority(client: docker.DockerClient) -> None:
     import requests.utils
 
     api = client.api
-    api.proxies = requests.utils.get_environ_proxies(api.base_url) | api.proxies
+    api.proxies = {**requests.utils.get_environ_proxies(api.base_url), **api.proxies}
     api.trust_env = False
 
 

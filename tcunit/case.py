@@ -5,10 +5,13 @@ from __future__ import annotations
 from .mixins.assertions import ContainerAssertionsMixin
 from .mixins.connection import ConnectionMixin
 from .mixins.containers import ContainersMixin
+from .mixins.failure_logs import FailureLogsMixin
 from .mixins.leaks import LeakCheckMixin
 
 
-class ContainerTestCase(ContainersMixin, LeakCheckMixin, ConnectionMixin, ContainerAssertionsMixin):
+class ContainerTestCase(
+    FailureLogsMixin, ContainersMixin, LeakCheckMixin, ConnectionMixin, ContainerAssertionsMixin
+):
     """A test case whose class attributes are containers and networks.
 
     They start before the first test of the class, side by side and in the order of their

@@ -88,6 +88,7 @@ class DockerContainer(Faults):
         self._set: StartSet | None = None
         self._networks: Sequence[tuple[str, Sequence[str]]] = ()
         self._fault = ""
+        self._is_used = self._has_snapshot = False
 
     def _aliases_by_network(self) -> dict[str, Sequence[str]]:
         return dict(self._networks)
@@ -361,6 +362,45 @@ class DockerContainer(Faults):
     def kept(self) -> Iterable[Entry]:
         """What stays on the engine when it is kept: itself, if it was created."""
         return [self._entry] if self._entry is not None and self._entry.id else []
+
+    # -- between tests ----------------------------------------------------------------------------
+
+    def use_mode_of(self, mode_of_case: Callable[[], Any] | None) -> None:
+        """Follow the connection mode of another class, which shares it now."""
+        self.running.mode_of_case = mode_of_case
+
+    def before_test(self) -> None:
+        """Go back to where tests begin, if ``with_reset`` asks for it and a test was there."""
+        if not (self._prepared or self._request).reset:
+            return
+        if self._is_used:
+            self.reset()
+        elif not self._has_snapshot:
+            self.snapshot()
+        self._is_used = True
+
+    def snapshot(self) -> None:
+        """Take its present state as the one that :meth:`reset` goes back to.
+
+        The first test's beginning does so by itself. Only containers that know how can.
+        """
+        self._take_snapshot()
+        self._has_snapshot, self._is_used = True, False
+
+    def reset(self) -> None:
+        """Bring its state back: by the hook of ``with_reset``, or in its own way."""
+        hook = (self._prepared or self._request).reset
+        if callable(hook):
+            hook(self)
+        else:
+            self._go_back()
+
+    def _take_snapshot(self) -> None:
+        """For subclasses that know how to go back: remember the present state."""
+
+    def _go_back(self) -> None:
+        """For subclasses that know how to: go back to the remembered state."""
+        raise DeclarationError(f"{self.label} does not know how to go back: use with_reset(hook)")
 
     # -- in use -----------------------------------------------------------------------------------
 

@@ -51,6 +51,14 @@ class Surroundings:
         return None
 
     @cached_property
+    def _holder(self) -> Json | None:
+        """The container that holds our network namespace: our own, or the one it shares with."""
+        mode = ((self._own or {}).get("HostConfig") or {}).get("NetworkMode") or ""
+        if not mode.startswith("container:"):
+            return self._own
+        return self.engine.inspect(mode.removeprefix("container:"))
+
+    @cached_property
     def facts(self) -> EngineFacts:
         """Where the engine is."""
         override = self.settings.find(HOST_OVERRIDE)
@@ -70,9 +78,11 @@ class Surroundings:
 
         Whoever removes the network undoes it.
         """
-        self.engine.connect(network, self.facts.own_container, ())
+        if self._holder is None:
+            return
+        self.engine.connect(network, self._holder["Id"], ())
         self._networks.clear()
-        del self._own
+        del self._own, self._holder
 
     @cached_property
     def _engine_is_on_this_machine(self) -> bool:
@@ -90,15 +100,17 @@ class Surroundings:
 
         Podman gives their names for ids.
         """
-        if self._own is None:
+        if self._holder is None:
             return []
-        networks = self._own["NetworkSettings"]["Networks"].items()
+        networks = self._holder["NetworkSettings"]["Networks"].items()
         return [each.get("NetworkID", "") for name, each in networks if name != "none"]
 
     def network(self, name: str) -> NetworkFacts:
         """The facts about a network of this engine, by name or id."""
         if name not in self._networks:
             found = self._facts_of(self.engine.inspect_network(name))
+            if self.engine.is_podman and not found.bridge_here:
+                return found  # it makes the bridge for the first container
             self._networks[name] = self._networks[found.name] = self._networks[found.id] = found
         return self._networks[name]
 
@@ -106,11 +118,7 @@ class Surroundings:
         pools = (network.get("IPAM") or {}).get("Config") or []
         gateways = [pool["Gateway"].partition("/")[0] for pool in pools if pool.get("Gateway")]
         gateway = next((each for each in gateways if "." in each), gateways[0] if gateways else "")
-        named = (network.get("Options") or {}).get(BRIDGE_NAME_OPTION)
-        is_bridge = network.get("Driver") == "bridge"
-        if self.engine.is_podman and is_bridge:
-            named = self.engine.podman_interface(network["Name"]) or "cni-podman0"
-        bridge = (named or f"br-{network['Id'][:12]}") if is_bridge else ""
+        named, bridge = self._bridge_of(network) if network.get("Driver") == "bridge" else ("", "")
         gateway = gateway or _address_within(bridge, pools)
         # A name made of the network's random id belongs to this engine; docker0 may be another's.
         is_this_engines = not named or self._engine_is_on_this_machine
@@ -120,6 +128,14 @@ class Surroundings:
             is_shared=not {network["Id"], network["Name"]}.isdisjoint(self._own_networks),
             is_internal=bool(network.get("Internal")),
         )  # fmt: skip
+
+    def _bridge_of(self, network: Json) -> tuple[str, str]:
+        """The name that a bridge was given, if it was, and the name that it has in any case."""
+        if self.engine.is_podman:
+            named = self.engine.podman_interface(network["Name"])
+            return named, named
+        named = (network.get("Options") or {}).get(BRIDGE_NAME_OPTION) or ""
+        return named, named or f"br-{network['Id'][:12]}"
 
 
 def holds(interface: str, address: str) -> bool:

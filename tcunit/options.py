@@ -6,7 +6,7 @@ Each checks what it is given at once, changes the declaration, and returns it.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from types import MappingProxyType
 from typing import Any, Self
@@ -161,6 +161,26 @@ class ContainerOptions(Declared):
                 raise DeclarationError(f"depends_on({each!r}): only what is declared can be needed")
         return self._with("depends_on", dependencies=tuple(known))
 
+    def with_reset(self, hook: Callable[[Any], object] | None = None) -> Self:
+        """Bring its state back before each test but the first, which is faster than a new one.
+
+        Args:
+            hook: called with the started container. Without one, the container must know how:
+                PostgreSQL goes back to how the first test found it, Redis is flushed.
+        """
+        if hook is not None and not callable(hook):
+            raise DeclarationError(
+                f"with_reset({hook!r}): give a callable that takes the container"
+            )
+        if hook is None and not self._knows_reset:
+            raise DeclarationError(
+                f"with_reset(): {type(self).__name__} does not know how to go back: give a "
+                f"callable that takes the started container"
+            )
+        return self._with("with_reset", reset=hook or True)
+
+    _knows_reset = False
+
     def waiting_for(self, strategy: WaitStrategy) -> Self:
         """Say when it is ready; see :mod:`tcunit.wait`."""
         if not isinstance(strategy, WaitStrategy):
@@ -195,7 +215,12 @@ def _bind_words(binds: Mapping[str, Any] | Iterable[str]) -> list[str]:
         source: place if isinstance(place, Mapping) else {"bind": place}
         for source, place in binds.items()
     }
-    return [f"{source}:{to['bind']}:{to.get('mode', 'rw')}" for source, to in places.items()]
+    return [f"{source}:{to['bind']}:{_bind_mode(to)}" for source, to in places.items()]
+
+
+def _bind_mode(place: Mapping[str, Any]) -> str:
+    mode = "ro" if place.get("ro") else place.get("mode", "rw")
+    return ",".join(filter(None, [mode, place.get("propagation")]))
 
 
 def _several(given: object) -> list[Any]:

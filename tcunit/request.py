@@ -97,6 +97,7 @@ class ContainerRequest:
     platform: str | None = None
     options: Mapping[str, Any] = field(default_factory=_nothing)
     wait: WaitStrategy | None = None
+    reset: Callable[[Any], object] | bool = False
 
     @property
     def ports(self) -> tuple[Port, ...]:

@@ -241,7 +241,7 @@ class RunningContainer:
             gateway = self.surroundings.network(self.engine.default_network).gateway
         return ContainerFacts(
             self.description, on.get("IPAddress") or on.get("GlobalIPv6Address") or "",
-            gateway, on_host, tuple(_bindings(settings.get("Ports") or {})),
+            gateway, on_host, tuple(bindings_of(settings.get("Ports") or {})),
         )  # fmt: skip
 
     def addresses(self) -> list[str]:
@@ -362,7 +362,8 @@ def _seconds(text: str) -> float:
     return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")
 
 
-def _bindings(ports: Json) -> list[tuple[Port, Binding]]:
+def bindings_of(ports: Json) -> list[tuple[Port, Binding]]:
+    """The published addresses in the engine's answer about a container, each with its port."""
     return [
         (Port.parse(name), Binding(each["HostIp"], int(each["HostPort"])))
         for name, found in ports.items()

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from .._docker import Engine
-from ..errors import SealedError, StartCancelled
+from ..errors import DeclarationError, SealedError, StartCancelled
 from ..facts import Surroundings
 from ..settings import Settings
 from .ledger import Entry
 
 FIXTURE = "_tcunit_fixture"
 IN_TEST = "_tcunit_in_test"
+SCOPES = ("test", "class", "run")
 
 
 class Holder(Protocol):
@@ -55,6 +56,7 @@ class Declared(ABC):
     _sealed = False
     _attribute = ""
     _declared_in = ""
+    _scope = "class"
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._attribute = self._attribute or name
@@ -67,6 +69,21 @@ class Declared(ABC):
             return fixture.started(self)  # type: ignore[return-value]
         if instance is not None and (complain := vars(instance).get(IN_TEST)):
             complain(self._attribute)
+        return self
+
+    @property
+    def scope(self) -> str:
+        """How long it lives: for the ``"test"``, the ``"class"`` or the ``"run"``."""
+        return self._scope
+
+    def with_scope(self, scope: str) -> Self:
+        """Start it anew for each ``"test"``, once for the ``"class"`` (the default), or once for
+        the whole ``"run"``, where every class of the process that declares it shares it.
+        """
+        self._refuse_change("with_scope")
+        if scope not in SCOPES:
+            raise DeclarationError(f"{scope!r} is no scope: choose from {', '.join(SCOPES)}")
+        self._scope = scope
         return self
 
     def copy(self) -> Self:
@@ -140,6 +157,12 @@ class Declared(ABC):
     @abstractmethod
     def release(self) -> None:
         """Undo what :meth:`launch` did, however far it came; no error if that is nothing."""
+
+    def use_mode_of(self, mode_of_case: Callable[[], Any] | None) -> None:
+        """Follow the connection mode of another class, which shares it now."""
+
+    def before_test(self) -> None:
+        """Bring it into the state that tests begin with, where that was asked for."""
 
     def kept(self) -> Iterable[Entry]:
         """What of it stays on the engine when it is kept; what is nothing is released instead."""

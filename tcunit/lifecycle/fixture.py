@@ -6,6 +6,7 @@ a class runs are copies; a declaration is never started by a class.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from ..settings import KEEP, Settings
 from .declared import FIXTURE, Declared, Launch
 from .kept import announcement
 from .ledger import Entry
+from .scopes import check_scopes, of_scope, run_scope
 from .startup import StartSet
 
 __unittest = True  # runners leave these frames out
@@ -123,7 +125,7 @@ class References:
             return reference
         if id(reference) not in self._undeclared:
             self._kept.append(reference)
-            self._undeclared[id(reference)] = reference._replica("")
+            self._undeclared[id(reference)] = _copy_for(reference, "")
         return self._undeclared[id(reference)]
 
 
@@ -178,13 +180,16 @@ class ClassFixture:
         declared = declarations_of(cls)
         self._started: dict[int, Declared] = {}  # one copy, however many attributes hold it
         for name, each in declared.items():
-            self._started.setdefault(id(each), each._replica(name))
+            self._started.setdefault(id(each), _copy_for(each, name))
         replicas = {name: self._started[id(each)] for name, each in declared.items()}
         references = References(cls, replicas)
         self._resolve = references.resolve
         self._graph = graph_of(replicas.values(), references.resolve)
+        check_scopes(self._graph)
         check_fixed_ports(self._graph)
+        self._launch: Launch | None = None
         self._set: StartSet | None = None
+        self._test_set: StartSet | None = None
 
     def started(self, declaration: Declared) -> Declared:
         """The class's copy of a declaration."""
@@ -192,7 +197,7 @@ class ClassFixture:
 
     def things(self) -> list[Declared]:
         """Everything that it starts, those included that no attribute holds."""
-        return list(self._graph)
+        return [thing for thing in self._graph if thing.is_started]
 
     def start(self) -> None:
         """Start everything that the class declares.
@@ -207,11 +212,41 @@ class ClassFixture:
         owner = self._cls.__qualname__.rpartition("<locals>.")[2]
         launch = launch_for(engine, self._settings, owner, self._resolve)
         launch.mode_of_case = lambda: getattr(self._cls, "connection_mode", None)
+        self._launch = launch
         self._set = StartSet(
-            self._graph, launch, self._settings, keep_on_failure=bool(self._settings.get(KEEP))
+            of_scope(self._graph, "class"),
+            launch,
+            self._settings,
+            keep_on_failure=bool(self._settings.get(KEEP)),
         )
         setattr(self._cls, FIXTURE, self)
+        shared = of_scope(self._graph, "run")
+        run_scope.start(shared, launch, self._settings)
+        for each in shared:
+            each.use_mode_of(launch.mode_of_case)
         self._set.start()
+
+    @property
+    def has_test_work(self) -> bool:
+        """Whether something is to be done before each test."""
+        return self._launch is not None
+
+    def begin_test(self) -> None:
+        """Bring back the state of what is reset, and start what lives for one test."""
+        for thing in self._graph:
+            if thing.is_started:
+                thing.before_test()
+        short = of_scope(self._graph, "test")
+        if short and self._launch is not None:
+            launch = dataclasses.replace(self._launch)
+            self._test_set = StartSet(short, launch, self._settings)
+            self._test_set.start()
+
+    def end_test(self) -> None:
+        """Remove what lives for one test."""
+        ending, self._test_set = self._test_set, None
+        if ending is not None:
+            ending.stop()
 
     def keep_on_failure(self) -> Sequence[Entry]:
         """Take note that a test failed: with ``TCUNIT_KEEP=on-failure``, everything stays up.
@@ -225,13 +260,19 @@ class ClassFixture:
         return self._set.kept
 
     def stop(self) -> None:
-        """Stop and remove everything that is not kept; the attributes read as declarations again."""
+        """Stop and remove what is not kept; the attributes read as declarations again."""
         if self._cls.__dict__.get(FIXTURE) is self:
             delattr(self._cls, FIXTURE)
         if self._set is not None:
             self._set.stop()
             if self._set.kept:
                 print(announcement(self._cls.__qualname__, self._set.kept), file=sys.stderr)
+
+
+def _copy_for(declaration: Declared, attribute: str) -> Declared:
+    if declaration.scope == "run":
+        return run_scope.copy_of(declaration, attribute)
+    return declaration._replica(attribute)
 
 
 def launch_for(

@@ -105,7 +105,7 @@ class StartSet:
         return any(entry in self._kept for entry in thing.kept())
 
     def stop(self) -> None:
-        """Remove everything that was started and is not kept, in reverse order; the second call does nothing.
+        """Remove what was started and is not kept, in reverse order; the second call does nothing.
 
         A child of a fork removes nothing: it is its parent's.
 

@@ -6,13 +6,14 @@ where ``setUpClass`` succeeded. It runs after ``tearDownClass``, which still fin
 
 from __future__ import annotations
 
+import sys
 import unittest
 from collections.abc import Iterator
 from typing import Any
 
 from ..container import DockerContainer
 from ..errors import DeclarationError, EngineNotFound, NotStarted
-from ..lifecycle.declared import IN_TEST, Declared
+from ..lifecycle.declared import FIXTURE, IN_TEST, Declared
 from ..lifecycle.fixture import (
     ClassFixture,
     check_fixed_ports,
@@ -24,6 +25,7 @@ from ..settings import WITHOUT_ENGINE, Settings
 __unittest = True
 
 SET_UP = "_tcunit_set_up"
+PASSES_ON = "_tcunit_passes_on"  # marks a setUpClass that only calls the next one
 
 
 class ContainersMixin(unittest.TestCase):
@@ -60,15 +62,38 @@ class ContainersMixin(unittest.TestCase):
         """Run one test; a declaration that is read in it before its start says why."""
         if SET_UP not in type(self).__dict__:
             vars(self)[IN_TEST] = self._tcunit_complain
+        fixture: ClassFixture | None = type(self).__dict__.get(FIXTURE)
+        try:
+            if fixture is None or not fixture.has_test_work:
+                return super().run(result)
+            return self._tcunit_run(fixture, result or self.defaultTestResult())
+        finally:
+            vars(self).pop(IN_TEST, None)
+
+    def _tcunit_run(
+        self, fixture: ClassFixture, result: unittest.TestResult
+    ) -> unittest.TestResult | None:
+        """Run one test between what is to be done before it and after it."""
+        try:
+            fixture.begin_test()
+        except Exception:
+            result.startTest(self)
+            result.addError(self, sys.exc_info())
+            result.stopTest(self)
+            return result
         try:
             return super().run(result)
         finally:
-            vars(self).pop(IN_TEST, None)
+            try:
+                fixture.end_test()
+            except Exception:
+                result.addError(self, sys.exc_info())
 
     def _tcunit_complain(self, attribute: str) -> None:
         cls = type(self)
         for base in cls.__mro__[: cls.__mro__.index(ContainersMixin)]:
-            if "setUpClass" in base.__dict__:
+            set_up = base.__dict__.get("setUpClass")
+            if set_up is not None and not getattr(set_up, PASSES_ON, False):
                 raise NotStarted(
                     f"{cls.__qualname__}.{attribute} is not started, because "
                     f"{base.__qualname__}.setUpClass does not call super().setUpClass(): add that "

@@ -9,11 +9,14 @@ from urllib.parse import quote
 
 from ..connection import Endpoint
 from ..container import DockerContainer
+from ..errors import EngineError
 from ..ports import Port, PortLike
 from ..wait import WaitStrategy, WaitTarget
 from ..wait.base import Probe
 
 PROTOCOL_3 = 196608
+SNAPSHOT = "tcunit_snapshot"
+QUIETLY = "-c client_min_messages=warning"
 STARTING_UP = (b"57P03", b"57P01", b"57P02")  # cannot_connect_now, and the two of a shutdown
 
 
@@ -35,6 +38,18 @@ class PostgresWaitStrategy(WaitStrategy):
 
     def __str__(self) -> str:
         return f"PostgreSQL to accept logins on port {self.port.number}"
+
+
+def _as_copy(target: str, source: str) -> list[str]:
+    """Statements that make one database a copy of another, whoever is connected to either."""
+    quoted = ['"' + name.replace('"', '""') + '"' for name in (target, source)]
+    literal = "'" + source.replace("'", "''") + "'"
+    end_others = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {literal}"
+    return [
+        f"DROP DATABASE IF EXISTS {quoted[0]} WITH (FORCE)",
+        end_others,
+        f"CREATE DATABASE {quoted[0]} TEMPLATE {quoted[1]}",
+    ]
 
 
 def _startup_message(user: str, database: str) -> bytes:
@@ -74,6 +89,23 @@ class PostgresContainer(DockerContainer):
         self._with_service_ports(port)
         self.waiting_for(PostgresWaitStrategy(username, dbname, port))
         self.with_envs(POSTGRES_USER=username, POSTGRES_PASSWORD=password, POSTGRES_DB=dbname)
+
+    _knows_reset = True
+
+    def _take_snapshot(self) -> None:
+        self._administer(*_as_copy(SNAPSHOT, self.dbname))
+
+    def _go_back(self) -> None:
+        self._administer(*_as_copy(self.dbname, SNAPSHOT))
+
+    def _administer(self, *statements: str) -> None:
+        """Run statements by the server's own client; connections to the database are ended."""
+        words = [word for each in statements for word in ("-c", each)]
+        command = ["psql", "-q", "-v", "ON_ERROR_STOP=1", "-U", self.username, "-d", "postgres"]
+        number = str(Port.parse(self.port).number)
+        result = self.exec([*command, "-p", number, *words], environment={"PGOPTIONS": QUIETLY})
+        if result.exit_code != 0:
+            raise EngineError(f"{self.label} could not be reset: {result.output.decode()}")
 
     def get_connection_url(self, driver: str | None = None) -> str:
         """``postgresql://…`` from here; ``postgresql+DRIVER://…`` for SQLAlchemy."""

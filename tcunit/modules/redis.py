@@ -6,6 +6,7 @@ import socket
 from typing import Any
 
 from ..container import DockerContainer
+from ..errors import EngineError
 from ..ports import Port, PortLike
 from ..wait import WaitStrategy, WaitTarget
 from ..wait.base import Probe
@@ -56,6 +57,16 @@ class RedisContainer(DockerContainer):
         self.waiting_for(PingWaitStrategy(port))
         if password is not None:
             self.with_command(["redis-server", "--requirepass", password])
+
+    _knows_reset = True
+
+    def _go_back(self) -> None:
+        login = ["-a", self.password, "--no-auth-warning"] if self.password else []
+        result = self.exec(
+            ["redis-cli", *login, "-p", str(Port.parse(self.port).number), "flushall"]
+        )
+        if result.exit_code != 0 or b"OK" not in result.output:
+            raise EngineError(f"{self.label} could not be flushed: {result.output.decode()}")
 
     def get_connection_url(self) -> str:
         """``redis://…`` from here."""

@@ -72,9 +72,7 @@ def clean_up(book: Book) -> None:
     for key in {key for key, _ in book.names.values()}:
         unanswered = [name for name, (k, marked) in book.names.items() if k == key and not marked]
         engine = patiently(lambda key=key: connect_as(book.engines[key]))  # type: ignore[misc]
-        is_clean &= engine is not None and not sweep(
-            engine, book.session, unanswered, book.kept
-        )
+        is_clean &= engine is not None and not sweep(engine, book.session, unanswered, book.kept)
     if is_clean:
         lock_path(book.session).unlink(missing_ok=True)
 
