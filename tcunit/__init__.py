@@ -20,6 +20,7 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     reach                     whether one container reaches another, asked from inside
     network                   networks
     options                   the with_… methods
+    launching                 from a request to a container that runs
     faults                    containers paused, stopped, killed, cut off, slowed for a while
     container                 what users declare and start
     modules                   ready-made containers

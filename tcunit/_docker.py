@@ -373,7 +373,9 @@ class Engine:
             volumes = api.volumes(filters=filters).get("Volumes") or []
         return [
             *(
-                Resource("container", c["Id"], c["Names"][0].lstrip("/"), c.get("Labels") or {})
+                Resource(
+                    "container", c["Id"], (c["Names"] or [""])[0].lstrip("/"), c.get("Labels") or {}
+                )
                 for c in containers
             ),
             *(Resource("network", n["Id"], n["Name"], n.get("Labels") or {}) for n in networks),

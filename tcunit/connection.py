@@ -258,6 +258,8 @@ def host_address(mode: ConnectionMode, engine: EngineFacts, container: Container
     Raises:
         NoAddress: the container has none in this mode; says which mode would do.
     """
+    if not (container.on_host_network or container.ip or container.bindings):
+        _none(container, mode, "it is on no network with addresses")
     if container.on_host_network or mode is ConnectionMode.DOCKER_HOST:
         return docker_host(engine, container.gateway)
     if mode is ConnectionMode.BRIDGE_IP:

@@ -9,28 +9,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from . import _session
-from ._docker import Engine, NameTaken, NotThere, find_engine
-from .connection import ConnectionMode, Endpoint, listen_addresses
-from .errors import DeclarationError, EngineError, ImageNotFound, PortError, StartError
+from ._docker import find_engine
+from .connection import ConnectionMode, Endpoint
+from .errors import DeclarationError, EngineError, PortError, StartError
 from .faults import Faults
-from .images import with_prefix
+from .images import short_name
+from .launching import Launching
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.events import stream_of
 from .lifecycle.fixture import check_fixed_ports, graph_of, launch_for
-from .lifecycle.ledger import CONTAINER, Entry, ledger
+from .lifecycle.ledger import Entry, ledger
 from .lifecycle.startup import StartSet
 from .network import Network
-from .ports import PortLike
+from .ports import Port, PortLike
 from .request import ContainerRequest, Late
 from .running import RunningContainer, not_started
-from .settings import IMAGE_PREFIX, START_TIMEOUT, Settings
+from .settings import START_TIMEOUT, Settings
 from .wait import DefaultWaitStrategy, ExecResult, WaitStrategy, wait_until_ready
 
 if TYPE_CHECKING:
     from docker.models.containers import Container as SdkContainer
 
-NAME_TRIES = 3
 LONGER = (
     "If it only needs longer, give the strategy with_startup_timeout(seconds), or set "
     "TCUNIT_START_TIMEOUT."
@@ -84,14 +83,13 @@ class DockerContainer(Faults):
     def _reset(self) -> None:
         self._prepared: ContainerRequest | None = None
         self._running: RunningContainer | None = None
-        self._entry: Entry | None = None
+        self._launching: Launching | None = None
         self._set: StartSet | None = None
-        self._networks: Sequence[tuple[str, Sequence[str]]] = ()
         self._fault = ""
         self._is_used = self._has_snapshot = False
 
     def _aliases_by_network(self) -> dict[str, Sequence[str]]:
-        return dict(self._networks)
+        return dict(self._launching.networks) if self._launching is not None else {}
 
     def __repr__(self) -> str:
         state = f" running as {self._running.name}" if self._running else ""
@@ -217,77 +215,12 @@ class DockerContainer(Faults):
     def launch(self, launch: Launch) -> None:
         """Create and start it, and wait until it is ready."""
         asked = self._prepared or self._request
-        engine = launch.engine
-        name = with_prefix(asked.image, launch.settings.get(IMAGE_PREFIX))
-        image = engine.image(name, asked.platform)
-        networks = self._networks = _networks(asked, launch)
-        running = RunningContainer(
-            engine, launch.surroundings, "", "", self.label, image, asked.ports,
-            networks=[network for network, _ in networks] or _implicit(asked, engine),
-            mode_of_case=launch.mode_of_case, is_cancelled=launch.is_cancelled,
-            host_of=_host_of(asked, launch),
-        )  # fmt: skip
-        options = self._options(asked, running, launch)
-        self._create(name, options, networks, running, launch)
-        self._start(running, networks, launch)
-        self._await(running, asked, launch)
-
-    def _create(
-        self,
-        image: str,
-        options: dict[str, Any],
-        networks: Sequence[tuple[str, Sequence[str]]],
-        running: RunningContainer,
-        launch: Launch,
-    ) -> None:
-        fixed = (self._prepared or self._request).name
-        for tries_left in reversed(range(NAME_TRIES)):
-            name = fixed or _session.resource_name(
-                launch.owner or self._declared_in, self._attribute or _short(self._request.image)
-            )
-            launch.admit(self.label)
-            labelled = {**options, "labels": {**options["labels"], **_session.labels(name)}}
-            try:
-                with ledger.creating(launch.engine, CONTAINER, name) as entry:
-                    self._entry = entry
-                    entry.id = launch.engine.create_container(
-                        image, name, labelled, networks[0] if networks else None
-                    )
-            except NameTaken as error:
-                self._entry = None
-                if fixed or not tries_left:
-                    raise StartError(
-                        f"{self.label}: the name {name} is taken on the engine: {error}. Leave "
-                        f"with_name() away to get a name of its own."
-                    ) from error
-                continue
-            except EngineError as error:
-                raise _refused(self.label, image, launch.engine, error) from error
-            running.id, running.name = entry.id, name
-            running.description = f"{self.label} ({self._request.image}, {name})"
-            return
-
-    def _start(
-        self,
-        running: RunningContainer,
-        networks: Sequence[tuple[str, Sequence[str]]],
-        launch: Launch,
-    ) -> None:
-        try:
-            for network, aliases in networks[1:]:
-                launch.engine.connect(network, running.id, aliases)
-            launch.admit(self.label)
-            launch.engine.start(running.id)
-            running.refresh()
-        except EngineError as error:
-            raise StartError(
-                f"{running.description} could not be started: {_hint(error)}"
-            ) from error
-
-    def _await(self, running: RunningContainer, asked: ContainerRequest, launch: Launch) -> None:
-        self._running = running
+        owner = launch.owner or self._declared_in
+        stem = self._attribute or short_name(asked.image)
+        self._launching = Launching(asked, launch, self.label, owner, stem)
+        self._running = self._launching.run()
         self.await_ready()
-        running.is_cancelled = None
+        self._running.is_cancelled = None
 
     def await_ready(self, strategy: WaitStrategy | None = None) -> None:
         """Wait until it is ready, by its own strategy or by another.
@@ -311,57 +244,17 @@ class DockerContainer(Faults):
         finally:
             running.stop_following()
 
-    def _options(
-        self, asked: ContainerRequest, running: RunningContainer, launch: Launch
-    ) -> dict[str, Any]:
-        """What the SDK is to be given, its late values made."""
-        options: dict[str, Any] = {
-            "labels": dict(asked.labels),
-            "environment": {
-                name: self._late(name, value, launch) for name, value in asked.env.items()
-            },
-            **asked.options,
-            **_published(asked, running),
-        }
-        if asked.command is not None:
-            options["command"] = (
-                asked.command if isinstance(asked.command, str)
-                else [self._late("the command", word, launch) for word in asked.command]
-            )  # fmt: skip
-        if asked.mounts:
-            options["binds"] = [
-                *options.get("binds", ()),
-                *(mount.bind() for mount in asked.mounts),
-            ]
-        if asked.tmpfs:
-            options["tmpfs"] = dict(asked.tmpfs)
-        if asked.platform:
-            options["platform"] = asked.platform
-        if (mode := _network_mode(asked, running)) is not None:
-            options["network_mode"] = mode
-        return options
-
-    def _late(self, name: str, value: Late, launch: Launch) -> str:
-        if not callable(value):
-            return value
-        try:
-            return str(_rebound(value, launch)())
-        except Exception as error:
-            raise DeclarationError(
-                f"{self.label}: the late value of {name} could not be made: "
-                f"{type(error).__name__}: {error}"
-            ) from error
-
     def release(self) -> None:
         """Remove it with its anonymous volumes, if it is there."""
-        entry, self._entry, self._running = self._entry, None, None
-        if entry is not None:
-            entry.remove()
-            ledger.forget(entry)
+        launching, self._launching, self._running = self._launching, None, None
+        if launching is not None and launching.entry is not None:
+            launching.entry.remove()
+            ledger.forget(launching.entry)
 
     def kept(self) -> Iterable[Entry]:
         """What stays on the engine when it is kept: itself, if it was created."""
-        return [self._entry] if self._entry is not None and self._entry.id else []
+        entry = self._launching.entry if self._launching is not None else None
+        return [entry] if entry is not None and entry.id else []
 
     # -- between tests ----------------------------------------------------------------------------
 
@@ -440,8 +333,6 @@ class DockerContainer(Faults):
 
     def internal_endpoint(self, port: PortLike) -> Endpoint:
         """Name and port by which others on its networks reach it; known before the start."""
-        from .ports import Port
-
         number = Port.parse(port).number
         asked = self._prepared or self._request
         names = [*asked.aliases, *(a for each in asked.attachments for a in each.aliases)]
@@ -493,121 +384,5 @@ class DockerContainer(Faults):
 GenericContainer = DockerContainer
 
 
-# -- what a launch works out ----------------------------------------------------------------------
-
-
 def _itself(reference: Any) -> Any:
     return reference
-
-
-def _short(image: str) -> str:
-    return image.rpartition("/")[2].partition(":")[0].partition("@")[0]
-
-
-def _networks(asked: ContainerRequest, launch: Launch) -> list[tuple[str, Sequence[str]]]:
-    """The networks' ids or names, each with the aliases to have there."""
-    found: list[tuple[str, Sequence[str]]] = []
-    for attachment in asked.attachments:
-        network = launch.resolve(attachment.network)
-        name = network.name if isinstance(network, Network) else network
-        try:
-            launch.surroundings.network(name)
-        except NotThere as error:
-            raise StartError(
-                f"{asked.image}: there is no network {name} on the engine: create it first, or "
-                f"declare a Network() of your own"
-            ) from error
-        found.append((name, [*asked.aliases, *attachment.aliases]))
-    return found
-
-
-def _implicit(asked: ContainerRequest, engine: Engine) -> list[str]:
-    """The network of a container that names none."""
-    mode = asked.network_mode
-    if mode in (None, "default", "bridge"):
-        return [engine.default_network]
-    if mode in ("host", "none") or not isinstance(mode, str) or mode.startswith("container:"):
-        return []
-    return [mode]
-
-
-def _host_of(asked: ContainerRequest, launch: Launch) -> RunningContainer | None:
-    """The container whose network it uses."""
-    mode = launch.resolve(asked.network_mode)
-    if isinstance(mode, DockerContainer):
-        return mode.running
-    if not isinstance(mode, str) or not mode.startswith("container:"):
-        return None
-    name = mode.removeprefix("container:")
-    try:
-        info = launch.engine.inspect(name)
-    except NotThere as error:
-        raise StartError(f"network mode {mode}: there is no such container") from error
-    networks = list((info["NetworkSettings"].get("Networks") or {}).keys())
-    found = RunningContainer(
-        launch.engine, launch.surroundings, info["Id"], name, name,
-        launch.engine.image(info["Image"]), networks=networks,
-    )  # fmt: skip
-    found.info = info
-    return found
-
-
-def _network_mode(asked: ContainerRequest, running: RunningContainer) -> str | None:
-    if running.host_of is not None:
-        return f"container:{running.host_of.id}"
-    mode: str | None = asked.network_mode
-    return mode
-
-
-def _published(asked: ContainerRequest, running: RunningContainer) -> dict[str, Any]:
-    """The ports to publish, and on which addresses."""
-    network = running.network_facts()
-    every = {port: None for port in asked.exposed}
-    if asked.network_mode is None and not (network and network.is_internal):
-        every.update({port: None for port in asked.service_ports})
-    pairs = [*((port, None) for port in every), *asked.bound]
-    taken = {port for port, host in asked.bound if host is not None}
-    addresses, _ = listen_addresses(running.surroundings.facts, network)
-    if asked.on_all_interfaces:
-        addresses = ("",)
-    bindings: dict[str, list[tuple[str, int | None]]] = {}
-    for port, host in pairs:
-        if host is None and port in taken:
-            continue
-        bindings.setdefault(str(port), []).extend((address, host) for address in addresses)
-    ports = [tuple(port.split("/")) for port in bindings]
-    return {"ports": ports, "port_bindings": bindings} if bindings else {}
-
-
-def _rebound(value: Callable[[], object], launch: Launch) -> Callable[[], object]:
-    """A bound method of a declaration, as the method of its started copy."""
-    owner = getattr(value, "__self__", None)
-    if not isinstance(owner, Declared):
-        return value
-    method: Callable[[], object] = getattr(launch.resolve(owner), value.__name__)
-    return method
-
-
-def _refused(who: str, image: str, engine: Engine, error: EngineError) -> StartError | EngineError:
-    if isinstance(error, NotThere) and "image" in str(error).lower():
-        engine.forget_image(image)
-        return ImageNotFound(f"{who}: {error}. It was there before: was it removed meanwhile?")
-    return StartError(f"{who} could not be created: {_hint(error)}")
-
-
-def _hint(error: EngineError) -> str:
-    """What the engine said, and what to do about it."""
-    said = str(error)
-    for sign, advice in _ADVICE.items():
-        if sign in said:
-            return f"{said}. {advice}"
-    return said
-
-
-_ADVICE = {
-    "executable file not found": "Check the command: with_command() replaces the image's own.",
-    "no such file or directory: unknown": "Check the command and the paths that are mounted.",
-    "port is already allocated": "Take another port, or with_exposed_ports() for a random one.",
-    "address already in use": "Take another port, or with_exposed_ports() for a random one.",
-    "invalid mount config": "Check the paths given to with_volume_mapping().",
-}

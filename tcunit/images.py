@@ -24,3 +24,8 @@ def with_prefix(name: str, prefix: str) -> str:
     if not prefix or has_registry(name) or name.startswith("sha256:"):
         return name
     return f"{prefix.rstrip('/')}/{name}"
+
+
+def short_name(name: str) -> str:
+    """The last word of a name, without registry, path, tag and digest."""
+    return name.rpartition("/")[2].partition(":")[0].partition("@")[0]

@@ -110,6 +110,16 @@ class ContainerRequest:
         """Whether it shares the network of the engine's host."""
         return bool(self.network_mode == "host")
 
+    @property
+    def can_publish(self) -> bool:
+        """Whether it has a network of its own, on which ports can be published."""
+        mode = self.network_mode
+        return mode is None or (
+            isinstance(mode, str)
+            and mode not in ("host", "none")
+            and not mode.startswith("container:")
+        )
+
     def late_values(self) -> list[Callable[[], object]]:
         """The values that are made only when the dependencies are ready."""
         words = [] if isinstance(self.command, str | None) else list(self.command)
@@ -138,7 +148,7 @@ class ContainerRequest:
         if self.network_mode is not None and self.attachments:
             found.append(("with_network_mode() and with_network() exclude each other: "
                           "keep one of them", DeclarationError))  # fmt: skip
-        if self.network_mode is not None and (self.exposed or self.bound):
+        if not self.can_publish and (self.exposed or self.bound):
             found.append((self._unpublishable(), PortError))
         fixed = [(host, port.protocol) for port, host in self.bound if host is not None]
         if twice := [each for each in fixed if fixed.count(each) > 1]:

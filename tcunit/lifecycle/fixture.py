@@ -14,8 +14,9 @@ from typing import Any
 from .._docker import Engine, find_engine
 from ..errors import DeclarationError
 from ..facts import Surroundings
-from ..settings import KEEP, Settings
+from ..settings import CONNECTION_MODE, KEEP, Settings
 from .declared import FIXTURE, Declared, Launch
+from .graph import in_order
 from .kept import announcement
 from .ledger import Entry
 from .scopes import check_scopes, of_scope, run_scope
@@ -185,6 +186,7 @@ class ClassFixture:
         references = References(cls, replicas)
         self._resolve = references.resolve
         self._graph = graph_of(replicas.values(), references.resolve)
+        in_order(self._graph, lambda thing: thing.label)
         check_scopes(self._graph)
         check_fixed_ports(self._graph)
         self._launch: Launch | None = None
@@ -278,7 +280,8 @@ def _copy_for(declaration: Declared, attribute: str) -> Declared:
 def launch_for(
     engine: Engine, settings: Settings, owner: str, resolve: Callable[[Any], Any]
 ) -> Launch:
-    """What the starts of one set have in common."""
+    """What the starts of one set have in common; a wrong setting is noticed here already."""
+    settings.get(CONNECTION_MODE)
     return Launch(engine, Surroundings(engine, settings), settings, owner, resolve)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..errors import CleanupError, StartCancelled, StartErrors, TcunitError
+from ..reapers import reapers
 from ..settings import START_WIDTH, Settings
 from .declared import Declared, Launch
 from .events import stream_of
@@ -66,6 +67,7 @@ class StartSet:
             raise
         if errors:
             self._undo_after(errors)
+        reapers.proceed()
 
     def _start_one(self, thing: Declared) -> None:
         self._launch.admit(thing.label)

@@ -92,7 +92,7 @@ class ContainersMixin(unittest.TestCase):
     def _tcunit_complain(self, attribute: str) -> None:
         cls = type(self)
         for base in cls.__mro__[: cls.__mro__.index(ContainersMixin)]:
-            set_up = base.__dict__.get("setUpClass")
+            set_up = getattr(base.__dict__.get("setUpClass"), "__func__", None)
             if set_up is not None and not getattr(set_up, PASSES_ON, False):
                 raise NotStarted(
                     f"{cls.__qualname__}.{attribute} is not started, because "

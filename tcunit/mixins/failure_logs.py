@@ -124,31 +124,30 @@ def _watch(cls: type, name: str) -> None:
     """Let what a class method raises get its note, also one that comes from a plain mixin."""
     owner = next(base for base in cls.__mro__ if name in vars(base))
     found = vars(owner)[name]
-    if getattr(found, WATCHED, False):
+    function = getattr(found, "__func__", found)
+    if getattr(function, WATCHED, False):
         return
     if owner is not cls:
-        setattr(cls, name, classmethod(_watched(_passing_on(cls, name))))
+        watched = _watched(function, lambda running: getattr(super(cls, running), name))
+        setattr(watched, PASSES_ON, True)
+        setattr(cls, name, classmethod(watched))
     elif isinstance(found, classmethod):
-        setattr(cls, name, classmethod(_watched(found.__func__)))
+        watched = _watched(function, lambda running: functools.partial(function, running))
+        setattr(cls, name, classmethod(watched))
 
 
-def _passing_on(owner: type, name: str) -> Callable[..., Any]:
-    def pass_on(cls: type) -> Any:
-        return getattr(super(owner, cls), name)()
+def _watched(
+    function: Callable[..., Any], found_for: Callable[[type], Callable[[], Any]]
+) -> Callable[..., Any]:
+    """A class method in place of another, which it finds for the class that runs."""
 
-    pass_on.__name__, pass_on.__qualname__ = name, f"{owner.__qualname__}.{name}"
-    setattr(pass_on, PASSES_ON, True)
-    return pass_on
-
-
-def _watched(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def watched(cls: type) -> Any:
         if BEGAN in vars(cls):  # called by the one below, which watches already
-            return function(cls)
+            return found_for(cls)()
         setattr(cls, BEGAN, time.time())
         try:
-            return function(cls)
+            return found_for(cls)()
         except BaseException as error:
             name = f"{cls.__module__}.{cls.__qualname__}.{function.__name__}"
             _report(cls, name, error, vars(cls)[BEGAN], {})

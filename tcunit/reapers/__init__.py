@@ -43,6 +43,9 @@ class Reaper(Protocol):
     def keep(self, name: str) -> None:
         """A resource is to outlive this process, and the net as well."""
 
+    def proceed(self) -> None:
+        """What the tests wait for has started: whatever was put off for it can be done now."""
+
     def disarm(self) -> None:
         """The process ends in order. Whoever finds the session empty may go."""
 
@@ -77,7 +80,8 @@ class Reapers:
         if "guard" in chosen:
             self._nets.append(Guard())
         if "ryuk" in chosen:
-            self._nets.append(Ryuk(settings, self))  # its container is a resource, too
+            # Its container is a resource that the guard has to know, too.
+            self._nets.append(Ryuk(settings, self, at_once="guard" not in chosen))
 
     def announce(self, engine: Engine, kind: str, name: str) -> None:
         """Tell each net what is about to be created."""
@@ -98,6 +102,11 @@ class Reapers:
         """Tell each net that something is to stay, however this process ends."""
         for net in self._nets or ():
             net.keep(name)
+
+    def proceed(self) -> None:
+        """Tell each net that what the tests wait for has started."""
+        for net in self._nets or ():
+            net.proceed()
 
     def disarm(self) -> None:
         """End the nets of a process that ends in order, the guard last."""

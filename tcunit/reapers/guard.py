@@ -72,6 +72,9 @@ class Guard:
             self._kept.append(name)
             self._say("keep", name=name)
 
+    def proceed(self) -> None:
+        """Nothing was put off."""
+
     def disarm(self) -> None:
         """Close the pipe: it goes at once if nothing is left, else it removes that."""
         with self._lock:

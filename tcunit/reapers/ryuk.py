@@ -46,6 +46,9 @@ RYUK_LABEL = f"{LABEL_ROOT}.ryuk"
 PORT = 8080
 START_TIMEOUT = 60.0
 END_TIMEOUT = 2.0
+# What the tests wait for starts first, where the guard is there meanwhile: a further container
+# beside theirs makes the start of a small class half as long again (benchmarks/armed.py).
+HEAD_START = 2.0
 ACK_TIMEOUT = 2.0
 PAUSE = 0.05
 DEFAULT_SOCKET = "/var/run/docker.sock"
@@ -73,8 +76,9 @@ class Ryuk:
 
     name = "ryuk"
 
-    def __init__(self, settings: Settings, witness: Witness) -> None:
+    def __init__(self, settings: Settings, witness: Witness, *, at_once: bool) -> None:
         self._settings, self._witness = settings, witness
+        self._at_once = at_once or os.getpid() == 1
         self._clients: dict[str, RyukClient] = {}
         self._lock = threading.Lock()
 
@@ -84,6 +88,8 @@ class Ryuk:
             if engine.url in self._clients or self._why_not():
                 return
             client = self._clients[engine.url] = RyukClient(engine, self._settings, self._witness)
+            if self._at_once:
+                client.proceed()
             client.begin()
         if os.getpid() == 1:
             client.ready.wait(START_TIMEOUT)  # the guard ends with our container: wait for this one
@@ -110,6 +116,11 @@ class Ryuk:
 
     def keep(self, name: str) -> None:
         """Nothing: with that setting it is not armed."""
+
+    def proceed(self) -> None:
+        """What the tests wait for has started: start it now, if it has not begun yet."""
+        for client in list(self._clients.values()):
+            client.proceed()
 
     def disarm(self) -> None:
         """Remove it where the session is empty; elsewhere leave it to do its work."""
@@ -140,6 +151,7 @@ class RyukClient:
         self._names: dict[str, None] = {}
         self._lock = threading.Lock()
         self._ending = threading.Event()
+        self._go = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="tcunit-ryuk", daemon=True)
         self.ready = threading.Event()
         self.status = "not armed: starting"
@@ -147,6 +159,10 @@ class RyukClient:
     def begin(self) -> None:
         """Start the container and the watch over its connection."""
         self._thread.start()
+
+    def proceed(self) -> None:
+        """Wait no longer with the start."""
+        self._go.set()
 
     def add(self, name: str) -> None:
         """Have Ryuk remove a resource of this name, now or when it is connected."""
@@ -166,6 +182,7 @@ class RyukClient:
     def end(self) -> None:
         """Close the connection, and remove the container if the session has left nothing."""
         self._ending.set()
+        self._go.set()
         self._close()
         self._thread.join(END_TIMEOUT)  # one that pulls an image is left: nobody connects to it
         if not self._container:
@@ -182,6 +199,7 @@ class RyukClient:
 
     def _keep(self) -> None:
         """Start, register, and do so again whenever the connection or the container is lost."""
+        self._go.wait(HEAD_START)
         try:
             while not self._ending.is_set():
                 endpoint = self._start()
@@ -230,7 +248,11 @@ class RyukClient:
         options = self._options("" if direct else self._listen(surroundings))
         self._remove()
         self._create(image, options)
-        self._engine.start(self._container)
+        try:
+            self._engine.start(self._container)
+        except EngineError as error:
+            asked = " privileged, as TESTCONTAINERS_RYUK_PRIVILEGED asks" * options["privileged"]
+            raise Unavailable(f"its container cannot run{asked}: {error}") from error
         return self._endpoint(surroundings, direct)
 
     def _create(self, image: str, options: dict[str, Any]) -> None:
@@ -332,7 +354,10 @@ class RyukClient:
         with contextlib.suppress(EngineError):
             lines = self._engine.logs(self._container, tail=3).decode(errors="replace").split("\n")
             return "; ".join(filter(None, lines))
-        return "it is gone"
+        return (
+            "it is gone, log and all; TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE says where the socket "
+            "of the engine is"
+        )
 
     def _watch(self, endpoint: Endpoint) -> None:
         """Return when the connection is lost and cannot be had again."""
