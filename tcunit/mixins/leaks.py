@@ -1,4 +1,4 @@
-"""The leak check: what a test started itself has to be stopped by the test.
+"""Leaks: what a test started itself has to be stopped by the test.
 
 Nothing stays on the engine either way, because the process removes it at its end; but until then it
 takes up memory, and a network one of few address ranges.
@@ -7,8 +7,9 @@ takes up memory, and a network one of few address ranges.
 from __future__ import annotations
 
 import unittest
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
 from ..lifecycle.ledger import Entry, ledger
 
@@ -37,6 +38,15 @@ class LeakCheckMixin(unittest.TestCase):
         finally:
             started = (each for each in ledger.remaining() if each not in before)
             self._tcunit_started.extend((self.id(), each) for each in started)
+
+    @contextmanager
+    def assertNoLeaks(self, msg: Any = None) -> Iterator[None]:
+        """Fail if a ``with`` block starts containers or networks and does not stop them."""
+        before = set(ledger.remaining())
+        yield
+        left = [each for each in ledger.remaining() if each not in before]
+        if left:
+            self.fail(self._formatMessage(msg, f"left behind: {described(left)}"))
 
     @classmethod
     def _tcunit_refuse_leaks(cls) -> None:

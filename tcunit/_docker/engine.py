@@ -1,31 +1,24 @@
-"""The engine: finding it, and every call that is made to it.
+"""An engine that answered, and every call that is made to it.
 
-This is the only file that imports the Docker SDK, and it does so when the first call is made. Calls
-are the SDK's low-level ones: one round trip each. A client is shared by the threads of a process
-and never crosses a fork. ``os.environ`` is never changed.
+Calls are the SDK's low-level ones: one round trip each, where the high-level ones make two.
 """
 
 from __future__ import annotations
 
 import contextlib
-import inspect
-import json
-import os
-import socket
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache, cached_property
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from .errors import DeclarationError, EngineError, EngineNotFound, ImageNotFound
-from .images import with_tag
-from .settings import DOCKER_CONTEXT, DOCKER_HOST, Settings, home
+from ..errors import EngineError, ImageNotFound
+from ..images import with_tag
+from .options import parameters, refuse_unknown, split_options
+from .refusals import NotThere, translated
 
 if TYPE_CHECKING:
     import docker
@@ -35,27 +28,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-POOL_SIZE = 64
-REQUEST_TIMEOUT = 120
 REMOVAL_TIMEOUT = 10.0
-
-
-class NameTaken(EngineError):
-    """Another container or network has this name."""
-
-
-class NotThere(EngineError):
-    """The engine knows no such resource."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A place where an engine may be: where that was said, its URL, or why there is none."""
-
-    source: str
-    url: str
-    tls: TLSConfig | None = None
-    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,13 +76,13 @@ class Engine:
     @cached_property
     def info(self) -> Json:
         """What it says of itself and of its machine; asked once."""
-        with _translated("asking the engine about itself"):
+        with translated("asking the engine about itself"):
             found: Json = self.client.api.info()
             return found
 
     def time(self) -> float:
         """What its clock says now, in seconds since the epoch."""
-        with _translated("asking the engine for its time"):
+        with translated("asking the engine for its time"):
             return datetime.fromisoformat(self.client.api.info()["SystemTime"]).timestamp()
 
     @cached_property
@@ -158,7 +131,7 @@ class Engine:
 
     def _inspect_image(self, name: str, platform: str) -> ImageInfo | None:
         try:
-            with _translated(f"looking for the image {name}"):
+            with translated(f"looking for the image {name}"):
                 found: Json = self.client.api.inspect_image(name)  # type: ignore[no-untyped-call]
         except NotThere:
             return None
@@ -172,7 +145,7 @@ class Engine:
     def _pull(self, name: str, platform: str) -> ImageInfo:
         repository, _, tag = name.rpartition("@" if "@" in name else ":")
         try:
-            with _translated(f"pulling {name}"):
+            with translated(f"pulling {name}"):
                 for line in self.client.api.pull(
                     repository, tag, platform=platform or None, stream=True, decode=True
                 ):
@@ -189,8 +162,8 @@ class Engine:
 
     def create_network(self, name: str, labels: Mapping[str, str], options: Json) -> str:
         """Create a network and return its id."""
-        with _translated(f"creating the network {name}"):
-            _refuse_unknown(options, _parameters(self.client.api.create_network), "network")
+        with translated(f"creating the network {name}"):
+            refuse_unknown(options, parameters(self.client.api.create_network), "network")
             created: Json = self.client.api.create_network(
                 name, labels=dict(labels), check_duplicate=True, **options
             )
@@ -198,7 +171,7 @@ class Engine:
 
     def inspect_network(self, network: str) -> Json:
         """What the engine knows of a network."""
-        with _translated(f"looking at the network {network}"):
+        with translated(f"looking at the network {network}"):
             found: Json = self.client.api.inspect_network(network)
             return found
 
@@ -206,25 +179,25 @@ class Engine:
         """The bridge of a network of Podman, which Docker's API has no word for."""
         api = self.client.api
         url = f"{api.base_url}/v4.0.0/libpod/networks/{network}/json"
-        with _translated(f"looking at the network {network}"):
-            answer = api.get(url, timeout=REQUEST_TIMEOUT)
+        with translated(f"looking at the network {network}"):
+            answer = api.get(url, timeout=api.timeout)
             return str(answer.json().get("network_interface") or "") if answer.ok else ""
 
     def connect(self, network: str, container: str, aliases: Sequence[str]) -> None:
         """Connect a container to a further network."""
-        with _translated(f"connecting {container} to the network {network}"):
+        with translated(f"connecting {container} to the network {network}"):
             self.client.api.connect_container_to_network(
                 container, network, aliases=list(aliases) or None
             )
 
     def disconnect(self, network: str, container: str) -> None:
         """Disconnect a container from a network, also one that has ended."""
-        with _translated(f"disconnecting {container} from the network {network}"):
+        with translated(f"disconnecting {container} from the network {network}"):
             self.client.api.disconnect_container_from_network(container, network, force=True)
 
     def subnets(self) -> list[str]:
         """The address ranges of all networks."""
-        with _translated("listing the networks"):
+        with translated("listing the networks"):
             networks = self.client.api.networks()
         pools = [pool for each in networks for pool in (each.get("IPAM") or {}).get("Config") or ()]
         return [pool["Subnet"] for pool in pools if pool.get("Subnet")]
@@ -238,7 +211,7 @@ class Engine:
 
     def remove_network(self, network: str) -> None:
         """Remove a network; no error if it is not there."""
-        with contextlib.suppress(NotThere), _translated(f"removing the network {network}"):
+        with contextlib.suppress(NotThere), translated(f"removing the network {network}"):
             self.client.api.remove_network(network)
 
     # -- containers -----------------------------------------------------------------------------
@@ -253,7 +226,7 @@ class Engine:
             endpoint: the network to begin with, and its aliases there.
         """
         api = self.client.api
-        with _translated(f"creating the container {name}"):
+        with translated(f"creating the container {name}"):
             host, create = split_options(options)
             if endpoint is not None:
                 network, aliases = endpoint
@@ -268,29 +241,29 @@ class Engine:
 
     def start(self, container: str) -> None:
         """Start a container that was created or has ended."""
-        with _translated(f"starting {container}"):
+        with translated(f"starting {container}"):
             self.client.api.start(container)
 
     def inspect(self, container: str) -> Json:
         """What the engine knows of a container."""
-        with _translated(f"looking at {container}"):
+        with translated(f"looking at {container}"):
             found: Json = self.client.api.inspect_container(container)
             return found
 
     def stop(self, container: str, timeout: int = 10) -> None:
         """Ask a container to end, and kill it after some seconds."""
-        with contextlib.suppress(NotThere), _translated(f"stopping {container}"):
+        with contextlib.suppress(NotThere), translated(f"stopping {container}"):
             self.client.api.stop(container, timeout=timeout)
 
     def pause(self, container: str) -> None:
         """Freeze all processes of a container."""
-        with _translated(f"pausing {container}"):
+        with translated(f"pausing {container}"):
             self.client.api.pause(container)
 
     def unpause(self, container: str) -> None:
         """Let the processes of a container go on; no error if it was not paused."""
         try:
-            with _translated(f"unpausing {container}"):
+            with translated(f"unpausing {container}"):
                 self.client.api.unpause(container)
         except EngineError:
             if self.inspect(container)["State"].get("Paused"):
@@ -298,13 +271,13 @@ class Engine:
 
     def kill(self, container: str, signal: str) -> None:
         """Send a signal to the first process of a container."""
-        with _translated(f"sending {signal} to {container}"):
+        with translated(f"sending {signal} to {container}"):
             self.client.api.kill(container, signal)
 
     def remove_container(self, container: str, volumes: bool = True) -> None:
         """Kill and remove a container with its anonymous volumes; no error if it is not there."""
         try:
-            with contextlib.suppress(NotThere), _translated(f"removing {container}"):
+            with contextlib.suppress(NotThere), translated(f"removing {container}"):
                 self.client.api.remove_container(container, v=volumes, force=True)
         except EngineError as error:
             if "already in progress" not in str(error):
@@ -325,13 +298,13 @@ class Engine:
 
     def logs(self, container: str, *, stdout: bool = True, stderr: bool = True, **kw: Any) -> bytes:
         """What a container logged; ``tail=``, ``since=`` and ``timestamps=`` as in the SDK."""
-        with _translated(f"reading the log of {container}"):
+        with translated(f"reading the log of {container}"):
             logged: bytes = self.client.api.logs(container, stdout=stdout, stderr=stderr, **kw)
             return logged
 
     def follow_logs(self, container: str, *, stdout: bool, stderr: bool, since: float = 0.0) -> Any:
         """What a container logs from a moment on, as a stream of bytes that has ``close()``."""
-        with _translated(f"following the log of {container}"):
+        with translated(f"following the log of {container}"):
             return self.client.api.logs(
                 container, stdout=stdout, stderr=stderr, stream=True, follow=True,
                 since=since or None,
@@ -349,7 +322,7 @@ class Engine:
         from docker.utils.socket import frames_iter
 
         api = self.client.api
-        with _translated(f"running a command in {container}"):
+        with translated(f"running a command in {container}"):
             created: Json = api.exec_create(container, command, **options)
             stream: Any = api.exec_start(created["Id"], socket=True)
             try:
@@ -361,13 +334,13 @@ class Engine:
 
     def events(self, filters: Json) -> Any:
         """The engine's events from now on, as a stream of dicts that has ``close()``."""
-        with _translated("subscribing to the engine's events"):
+        with translated("subscribing to the engine's events"):
             return self.client.api.events(filters=filters, decode=True)
 
     def labelled(self, label: str) -> list[Resource]:
         """All containers, networks and volumes that have a label, with or without ``=value``."""
         api, filters = self.client.api, {"label": label}
-        with _translated(f"listing what has the label {label}"):
+        with translated(f"listing what has the label {label}"):
             containers = api.containers(all=True, filters=filters)
             networks = api.networks(filters=filters)
             volumes = api.volumes(filters=filters).get("Volumes") or []
@@ -384,7 +357,7 @@ class Engine:
 
     def remove_volume(self, volume: str) -> None:
         """Remove a volume; no error if it is not there."""
-        with contextlib.suppress(NotThere), _translated(f"removing the volume {volume}"):
+        with contextlib.suppress(NotThere), translated(f"removing the volume {volume}"):
             self.client.api.remove_volume(volume, force=True)
 
     def described(self) -> Json:
@@ -398,262 +371,13 @@ class Engine:
 
     def sdk_container(self, container: str) -> SdkContainer:
         """The SDK's own object for a container."""
-        with _translated(f"looking at {container}"):
+        with translated(f"looking at {container}"):
             return self.client.containers.get(container)
 
     def sdk_network(self, network: str) -> SdkNetwork:
         """The SDK's own object for a network."""
-        with _translated(f"looking at the network {network}"):
+        with translated(f"looking at the network {network}"):
             return self.client.networks.get(network)
-
-
-def _parameters(call: Callable[..., Any]) -> frozenset[str]:
-    return frozenset(inspect.signature(call).parameters)
-
-
-def _refuse_unknown(options: Mapping[str, Any], known: frozenset[str], kind: str) -> None:
-    for name in options:
-        if name not in known:
-            import difflib
-
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise DeclarationError(f"the Docker SDK has no {kind} option {name!r}{hint}")
-
-
-@cache
-def _option_names() -> tuple[frozenset[str], frozenset[str]]:
-    from docker.api.container import ContainerApiMixin
-    from docker.types import HostConfig
-
-    host = set(inspect.signature(HostConfig.__init__).parameters) - {"self", "version", "runtime"}
-    create = set(inspect.signature(ContainerApiMixin.create_container).parameters) - {"self"}
-    return frozenset(host), frozenset(create)
-
-
-def split_options(options: Mapping[str, Any]) -> tuple[Json, Json]:
-    """Part options into those of the host configuration and those of the container itself.
-
-    Raises:
-        DeclarationError: the SDK knows no such option; names the nearest it knows.
-    """
-    host, create = _option_names()
-    _refuse_unknown(options, host | create, "container")
-    return (
-        {name: value for name, value in options.items() if name in host},
-        {name: value for name, value in options.items() if name in create},
-    )
-
-
-# -- finding the engine ---------------------------------------------------------------------------
-
-_engines: dict[tuple[int, str, int], Engine] = {}
-_finding = threading.Lock()
-
-
-def find_engine(settings: Settings | None = None) -> Engine:
-    """The engine that the settings name, or the first that answers; one client per process.
-
-    In this order: ``DOCKER_HOST``, the properties ``docker.host`` and ``tc.host``, the active
-    context, the usual sockets. One that was named is the only one tried.
-
-    Raises:
-        EngineNotFound: lists each place that was tried, and why it failed.
-    """
-    tried = []
-    for candidate in candidates(settings or Settings()):
-        problem = candidate.problem
-        if not problem:
-            try:
-                return _connected(candidate)
-            except EngineError as error:
-                problem = str(error)
-        tried.append(f"  {candidate.source}: {candidate.url or '(no address)'}: {problem}")
-    raise EngineNotFound(
-        "no Docker engine answered. Tried:\n" + "\n".join(tried) + "\n"
-        "Start Docker, or name the engine in DOCKER_HOST (as in unix:///path/to/docker.sock or "
-        "tcp://host:2375). Set TCUNIT_WITHOUT_ENGINE=skip to skip such tests instead."
-    )
-
-
-def candidates(settings: Settings) -> Sequence[Candidate]:
-    """Where an engine may be, the places that were named before those that are usual."""
-    found = settings.find(DOCKER_HOST)
-    if not found.is_default:
-        return [_named(found.source, found.value, settings)]
-    name, source = _context_name(settings)
-    if name not in ("", "default"):
-        return [_of_context(name, source)]
-    return [
-        Candidate("usual socket", url, problem="" if _is_there(url) else "not there")
-        for url in usual_sockets(settings)
-    ]
-
-
-def usual_sockets(settings: Settings) -> Sequence[str]:
-    """The sockets of a usual installation, of Docker Desktop and of a rootless engine."""
-    if sys.platform == "win32":
-        return ["npipe:////./pipe/docker_engine"]
-    runtime = settings.environ.get("XDG_RUNTIME_DIR")
-    paths = [Path("/var/run/docker.sock")]
-    paths += [Path(runtime) / "docker.sock"] if runtime else []
-    paths += [home() / ".docker/run/docker.sock", home() / ".docker/desktop/docker.sock"]
-    paths += [Path(f"/run/user/{os.getuid()}/docker.sock")]
-    return [f"unix://{path}" for path in dict.fromkeys(paths)]
-
-
-def _is_there(url: str) -> bool:
-    return not url.startswith("unix://") or Path(url.removeprefix("unix://")).exists()
-
-
-def _named(source: str, url: str, settings: Settings) -> Candidate:
-    if "://" not in url:
-        return Candidate(source, url, problem="no URL: write unix:///path or tcp://host:port")
-    if not settings.environ.get("DOCKER_TLS_VERIFY") or not url.startswith(("tcp:", "https:")):
-        return Candidate(source, url)
-    from docker.errors import TLSParameterError
-    from docker.tls import TLSConfig
-
-    folder = Path(settings.environ.get("DOCKER_CERT_PATH") or home() / ".docker")
-    cert, key, ca = (str(folder / name) for name in ("cert.pem", "key.pem", "ca.pem"))
-    try:
-        return Candidate(source, url, TLSConfig(client_cert=(cert, key), ca_cert=ca, verify=True))
-    except TLSParameterError as error:
-        return Candidate(source, url, problem=f"TLS files in {folder}: {error}")
-
-
-def _context_name(settings: Settings) -> tuple[str, str]:
-    if name := settings.get(DOCKER_CONTEXT):
-        return name, "DOCKER_CONTEXT"
-    folder = settings.environ.get("DOCKER_CONFIG")
-    path = (Path(folder) if folder else home() / ".docker") / "config.json"
-    try:
-        config = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return "", ""
-    current = config.get("currentContext") if isinstance(config, dict) else None
-    return str(current or ""), f"context in {path}"
-
-
-def _of_context(name: str, source: str) -> Candidate:
-    from docker.context import ContextAPI
-
-    place = f"{source} ({name})"
-    try:
-        context = ContextAPI.get_context(name)
-    except Exception as error:
-        return Candidate(place, "", problem=f"the context cannot be read: {error}")
-    if context is None or not context.Host:
-        return Candidate(place, "", problem="there is no such context; see 'docker context ls'")
-    return Candidate(place, context.Host, context.TLSConfig)
-
-
-def _connected(candidate: Candidate) -> Engine:
-    key = (os.getpid(), candidate.url, id(candidate.tls) if candidate.tls else 0)
-    with _finding:
-        if key not in _engines:
-            _engines[key] = _connect(candidate)
-        return _engines[key]
-
-
-def _connect(candidate: Candidate) -> Engine:
-    import docker
-
-    _knock(candidate.url)
-    with _translated("asking for its version"):
-        client = docker.DockerClient(
-            base_url=candidate.url,
-            tls=candidate.tls or False,
-            timeout=REQUEST_TIMEOUT,
-            use_ssh_client=candidate.url.startswith("ssh://"),
-            max_pool_size=POOL_SIZE,
-        )
-        if candidate.tls:
-            _trust_only_its_own_authority(client)
-        return Engine(candidate.url, candidate.source, client, client.version(), tls=candidate.tls)
-
-
-def _trust_only_its_own_authority(client: docker.DockerClient) -> None:
-    """Keep REQUESTS_CA_BUNDLE and its like from replacing the authority that was named for it."""
-    import requests.utils
-
-    api = client.api
-    api.proxies = {**requests.utils.get_environ_proxies(api.base_url), **api.proxies}
-    api.trust_env = False
-
-
-def _knock(url: str) -> None:
-    """Refuse a unix socket where nobody listens: the SDK would leave its own end open."""
-    if not url.startswith("unix://"):
-        return
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(url.removeprefix("unix://"))
-        except OSError as error:
-            raise EngineError(f"connecting: {error.strerror or error}") from error
-
-
-def connect_as(description: Json) -> Engine:
-    """Connect to the engine that another process described."""
-    tls = description["tls"]
-    if tls is not None:
-        from docker.tls import TLSConfig
-
-        cert = tuple(tls["cert"]) if tls["cert"] else None
-        tls = TLSConfig(client_cert=cert, ca_cert=tls["ca"], verify=tls["verify"])
-    return _connect(Candidate(description["source"], description["url"], tls))
-
-
-def _after_fork() -> None:
-    """A child has no engine and no lock of its parent's: sockets must not be shared."""
-    global _finding
-    _finding = threading.Lock()
-    _engines.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
-
-
-# -- errors ---------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _translated(what: str) -> Iterator[None]:
-    """Turn the SDK's errors into ours, with what was being done and what the engine said."""
-    import docker.errors
-    import requests.exceptions
-
-    try:
-        yield
-    except docker.errors.NotFound as error:
-        raise NotThere(f"{what}: {_said(error)}") from error
-    except docker.errors.APIError as error:
-        kind = NameTaken if _is_name_conflict(error) else EngineError
-        raise kind(f"{what}: {_said(error)}") from error
-    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
-        raise EngineError(f"{what}: {_root(error)}") from error
-
-
-def _said(error: Any) -> str:
-    return str(error.explanation or error)
-
-
-def _is_name_conflict(error: Any) -> bool:
-    text = _said(error)
-    return error.status_code == 409 and ("already in use" in text or "already exists" in text)
-
-
-def _root(error: BaseException) -> str:
-    """The operating system's word, where the SDK has wrapped it several times."""
-    inner: BaseException | None = error
-    seen: set[int] = set()
-    while inner is not None and id(inner) not in seen:
-        seen.add(id(inner))
-        if isinstance(inner, OSError) and inner.strerror:
-            return inner.strerror
-        inner = inner.__cause__ or inner.__context__
-    return str(error)
 
 
 def _fits(image: Json, platform: str) -> bool:

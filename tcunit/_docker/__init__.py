@@ -1,0 +1,24 @@
+"""The engine: finding it, and every call that is made to it.
+
+This is the only folder that imports the Docker SDK, and it does so when the first call is made.
+``os.environ`` is never changed.
+"""
+
+from .engine import Engine, ImageInfo, Resource
+from .find import Candidate, candidates, connect_as, find_engine, usual_sockets
+from .options import split_options
+from .refusals import NameTaken, NotThere
+
+__all__ = [
+    "Candidate",
+    "Engine",
+    "ImageInfo",
+    "NameTaken",
+    "NotThere",
+    "Resource",
+    "candidates",
+    "connect_as",
+    "find_engine",
+    "split_options",
+    "usual_sockets",
+]

@@ -1,0 +1,55 @@
+"""What the engine refuses, in words of ours: the SDK's errors stay in this folder."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from ..errors import EngineError
+
+
+class NameTaken(EngineError):
+    """Another container or network has this name."""
+
+
+class NotThere(EngineError):
+    """The engine knows no such resource."""
+
+
+@contextlib.contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn the SDK's errors into ours, with what was being done and what the engine said."""
+    import docker.errors
+    import requests.exceptions
+
+    try:
+        yield
+    except docker.errors.NotFound as error:
+        raise NotThere(f"{what}: {_said(error)}") from error
+    except docker.errors.APIError as error:
+        kind = NameTaken if _is_name_conflict(error) else EngineError
+        raise kind(f"{what}: {_said(error)}") from error
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        raise EngineError(f"{what}: {_root(error)}") from error
+
+
+def _said(error: Any) -> str:
+    return str(error.explanation or error)
+
+
+def _is_name_conflict(error: Any) -> bool:
+    text = _said(error)
+    return error.status_code == 409 and ("already in use" in text or "already exists" in text)
+
+
+def _root(error: BaseException) -> str:
+    """The operating system's word, where the SDK has wrapped it several times."""
+    inner: BaseException | None = error
+    seen: set[int] = set()
+    while inner is not None and id(inner) not in seen:
+        seen.add(id(inner))
+        if isinstance(inner, OSError) and inner.strerror:
+            return inner.strerror
+        inner = inner.__cause__ or inner.__context__
+    return str(error)
