@@ -43,6 +43,9 @@ class ConnectionMode(StrEnum):
             ) from None
 
 
+DESKTOP_HOST = "host.docker.internal"
+"""By this name containers of Docker Desktop reach its host's loopback."""
+
 _mode_in_use: ContextVar[ConnectionMode | None] = ContextVar("tcunit_mode", default=None)
 
 
@@ -209,6 +212,8 @@ def _host_is_above(engine: EngineFacts, network: NetworkFacts | None) -> tuple[b
         return False, "we run in no container of this engine"
     if not engine.is_local:
         return False, f"the engine is reached by {engine.kind} and may be elsewhere"
+    if not engine.has_host_network:
+        return False, "the gateways of Docker Desktop and of rootless engines publish nothing"
     return True, f"we run in the container {engine.own_container[:12]} of the engine's host"
 
 
@@ -247,6 +252,8 @@ def docker_host(engine: EngineFacts, gateway: str) -> str:
     """The address of the engine's host, as seen from here."""
     if engine.host_override:
         return engine.host_override
+    if engine.is_desktop and engine.own_container:
+        return DESKTOP_HOST
     if engine.is_local:
         return gateway if engine.own_container and gateway else "127.0.0.1"
     return engine.hostname

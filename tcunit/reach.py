@@ -6,23 +6,25 @@ even a shell, a helper container that shares its network namespace asks.
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import math
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from . import _session
-from .errors import EngineError
 from .images import with_prefix
 from .lifecycle.ledger import CONTAINER, ledger
 from .running import RunningContainer
 from .settings import IMAGE_PREFIX, NET_TOOLS_IMAGE
 from .wait import ExecResult
 
-NO_TOOL = 99
-LONGER = 5.0
+NO_TOOL = (99, 126, 127)
+GRACE = 1.0  # seconds that an exec has beyond the limit of the tool that it runs
 
 _CONNECT = """
+export RES_OPTIONS="timeout:$3 attempts:1"
 if command -v python3 >/dev/null 2>&1; then
   exec python3 -c 'import socket, sys
 try: socket.create_connection((sys.argv[1], int(sys.argv[2])), float(sys.argv[3])).close()
@@ -30,12 +32,13 @@ except OSError as error: sys.exit(f"{type(error).__name__}: {error}")' "$1" "$2"
 elif command -v bash >/dev/null 2>&1; then
   exec timeout "$3" bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$1" "$2"
 elif command -v nc >/dev/null 2>&1; then
-  exec nc -z -w "${3%.*}" "$1" "$2"
+  exec nc -z -w "$3" "$1" "$2"
 fi
 exit 99
 """
 
 _RESOLVE = """
+export RES_OPTIONS="timeout:$2 attempts:1"
 if command -v getent >/dev/null 2>&1; then exec getent hosts "$1"
 elif command -v python3 >/dev/null 2>&1; then
   exec python3 -c 'import socket, sys; print(socket.gethostbyname(sys.argv[1]))' "$1"
@@ -44,56 +47,81 @@ fi
 exit 99
 """
 
+UNRESOLVED = "does not resolve"
+SILENT = "did not answer in time"
 _REASONS = (
-    (r"not known|bad address|resolution|gaierror|can't resolve|No address", "does not resolve"),
+    (r"not known|bad address|resolution|gaierror|can't resolve|No address", UNRESOLVED),
     (r"refused", "refused the connection: it is there, but nothing listens on that port"),
     (r"unreachable|No route", "cannot be routed to from there"),
-    (r"time[d ]*out|TimeoutError", "did not answer in time"),
+    (r"time[d ]*out|TimeoutError|did not end in", SILENT),
 )
 
 
 class Answer(NamedTuple):
-    """What was found: whether it worked, what was said, and by which means it was asked."""
+    """What was found: whether it worked, what was said, by which means, and if that is certain."""
 
     worked: bool
     said: str
     means: str
+    is_certain: bool = True
 
 
-def connects(source: RunningContainer, host: str, port: int, timeout: float) -> Answer:
-    """Whether a TCP connection can be made from inside a container."""
-    result, means = _ask(source, _CONNECT, (host, str(port), f"{max(timeout, 1):g}"), timeout)
-    if result.exit_code == 0:
-        return Answer(True, f"{host}:{port} accepted the connection", means)
-    return Answer(False, f"{host}:{port} {_why(result)}", means)
+class Inside:
+    """Asks from inside a container's network namespace; used in a ``with``.
+
+    A helper container is started where the image has no tool, and serves until the end.
+    """
+
+    def __init__(self, source: RunningContainer) -> None:
+        self._source = source
+        self._helper: RunningContainer | None = None
+        self._ending = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.close()
+
+    def connects(self, host: str, port: int, timeout: float) -> Answer:
+        """Whether a TCP connection can be made."""
+        result, means = self._ask(_CONNECT, (host, str(port)), timeout)
+        if result.exit_code == 0:
+            return Answer(True, f"{host}:{port} accepted the connection", means)
+        why = _why(result)
+        if why == SILENT and not _is_ip(host) and not self.resolves(host, GRACE).worked:
+            why = UNRESOLVED
+        if why is not None:
+            return Answer(False, f"{host}:{port} {why}", means)
+        said = result.output.decode(errors="replace").strip() or "nothing was said"
+        return Answer(False, f"{host}:{port}: code {result.exit_code}: {said}", means, False)
+
+    def resolves(self, name: str, timeout: float) -> Answer:
+        """Whether a name resolves; says to which addresses."""
+        result, means = self._ask(_RESOLVE, (name,), timeout)
+        text = result.stdout.decode(errors="replace")
+        # nslookup names the server that it asked first.
+        found = [word for word in (text.partition("Name:")[2] or text).split() if _is_ip(word)]
+        if result.exit_code == 0 and found:
+            return Answer(True, " ".join(dict.fromkeys(found)), means)
+        return Answer(False, f"{name} {UNRESOLVED}", means)
+
+    def _ask(self, script: str, words: Sequence[str], timeout: float) -> tuple[ExecResult, str]:
+        seconds = str(max(1, math.ceil(timeout)))  # not every tool takes a part of a second
+        command = ["sh", "-c", script, "sh", *words, seconds]
+        if self._helper is None:
+            result = _run(self._source, command, timeout)
+            if result.exit_code not in NO_TOOL:
+                return result, "its own tools"
+            self._helper = self._ending.enter_context(beside(self._source))
+        return _run(self._helper, command, timeout), "a helper container in its network namespace"
 
 
-def resolves(source: RunningContainer, name: str, timeout: float) -> Answer:
-    """Whether a name resolves inside a container; says to which addresses."""
-    result, means = _ask(source, _RESOLVE, (name,), timeout)
-    found = [word for word in result.stdout.decode(errors="replace").split() if _is_ip(word)]
-    if result.exit_code == 0 and found:
-        return Answer(True, " ".join(dict.fromkeys(found)), means)
-    return Answer(False, f"{name} does not resolve", means)
-
-
-def _ask(
-    source: RunningContainer, script: str, words: Sequence[str], timeout: float
-) -> tuple[ExecResult, str]:
-    command = ["sh", "-c", script, "sh", *words]
+def _run(where: RunningContainer, command: Sequence[str], timeout: float) -> ExecResult:
     try:
-        result = source.exec(command, timeout=timeout + LONGER)
+        return where.exec(command, timeout=timeout + GRACE)
     except TimeoutError as error:
-        return ExecResult(-1, str(error).encode()), "an exec"
-    if result.exit_code not in (NO_TOOL, 126, 127):
-        return result, "its own tools"
-    return _ask_beside(source, command), "a helper container in its network namespace"
-
-
-def _ask_beside(source: RunningContainer, command: Sequence[str]) -> ExecResult:
-    """Run a command in a helper container that shares the network namespace of another."""
-    with beside(source) as helper:
-        return helper.exec(command)
+        return ExecResult(-1, str(error).encode())
 
 
 def beside(source: RunningContainer, *capabilities: str) -> Helper:
@@ -137,14 +165,13 @@ class Helper:
         ledger.forget(self._entry)
 
 
-def _why(result: ExecResult) -> str:
-    said = result.output.decode(errors="replace").strip()
+def _why(result: ExecResult) -> str | None:
+    """What a tool's words mean; ``None`` if that is not known."""
+    said = result.output.decode(errors="replace")
     for pattern, reason in _REASONS:
         if re.search(pattern, said):
             return reason
-    if result.exit_code in (124, 143):
-        return "did not answer in time"
-    return f"could not be reached (code {result.exit_code}: {said or 'nothing was said'})"
+    return SILENT if result.exit_code in (124, 143) else None
 
 
 def _is_ip(word: str) -> bool:
@@ -157,14 +184,15 @@ def _is_ip(word: str) -> bool:
 
 def shared_networks(one: RunningContainer, other: RunningContainer) -> dict[str, str]:
     """The networks that two containers are both on, each with the other's address there."""
-    try:
-        ours, theirs = (_networks(each) for each in (one, other))
-    except EngineError:
-        return {}
+    ours, theirs = (networks_of(each) for each in (one, other))
     return {name: theirs[name] for name in ours if name in theirs}
 
 
-def _networks(container: RunningContainer) -> dict[str, str]:
+def networks_of(container: RunningContainer) -> dict[str, str]:
+    """The networks that a container is on now, each with its address there."""
     info = (container.host_of or container).refresh()
     networks = (info.get("NetworkSettings") or {}).get("Networks") or {}
-    return {name: each.get("IPAddress") or "" for name, each in networks.items()}
+    return {
+        name: each.get("IPAddress") or each.get("GlobalIPv6Address") or ""
+        for name, each in networks.items()
+    }

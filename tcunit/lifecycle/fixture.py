@@ -59,8 +59,16 @@ def cluster_of(value: object) -> Cluster | None:
         return value
     if not isinstance(value, list | tuple | dict) or not value:
         return None
-    members = value.values() if isinstance(value, dict) else value
-    return Cluster(value) if all(isinstance(each, Declared) for each in members) else None
+    members = list(value.values() if isinstance(value, dict) else value)
+    others = [each for each in members if not isinstance(each, Declared)]
+    if not others:
+        return Cluster(value)
+    if len(others) < len(members):
+        raise DeclarationError(
+            f"a {type(value).__name__} of declarations holds {others[0]!r}, which is none: keep "
+            f"other things in an attribute of their own"
+        )
+    return None
 
 
 def settle_clusters(cls: type) -> None:

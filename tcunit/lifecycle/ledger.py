@@ -158,9 +158,6 @@ class Ledger:
         """In a forked child: all of this is the parent's."""
         self._lock = threading.Lock()
         self._entries.clear()
-        with contextlib.suppress(ValueError):  # not in the main interpreter
-            if signal.getsignal(signal.SIGTERM) is _terminate:
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _terminate(number: int, frame: object) -> None:
@@ -178,5 +175,28 @@ def _is_worker() -> bool:
 
 ledger = Ledger()
 
+_forking = threading.local()
+
+
+def _hold_sigterm() -> None:
+    """Put SIGTERM off while we fork: one that came between two handlers would be lost."""
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+
+def _let_sigterm() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+
+
+def _in_child() -> None:
+    """A child has nothing of ours, and ends on SIGTERM as it would without us."""
+    ledger.abandon()
+    with contextlib.suppress(ValueError):  # not in the main interpreter
+        if signal.getsignal(signal.SIGTERM) is _terminate:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _let_sigterm()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=ledger.abandon)
+    os.register_at_fork(
+        before=_hold_sigterm, after_in_parent=_let_sigterm, after_in_child=_in_child
+    )

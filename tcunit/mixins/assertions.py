@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import re
 import time
 import unittest
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from ..connection import ConnectionMode
 from ..container import DockerContainer
-from ..errors import EngineError, NoAddress, NotReady, StartError
+from ..errors import (
+    ContainerDied,
+    DeclarationError,
+    EngineError,
+    NoAddress,
+    NotReady,
+    StartError,
+)
 from ..ports import Port, PortLike
-from ..reach import connects, resolves, shared_networks
+from ..reach import Inside, networks_of, shared_networks
 from ..running import RunningContainer
 from ..wait import (
     ExecResult,
@@ -25,7 +33,7 @@ from ..wait import (
 )
 from ..wait.base import ProbeAddress
 from ..wait.http import HttpRequest
-from ..wait.log import STREAMS
+from ..wait.log import compiled, streams_of
 from ..wait.port import why_not_answering, why_not_listening
 from .connection import mode_here
 
@@ -64,7 +72,7 @@ class ContainerAssertionsMixin(unittest.TestCase):
         )
         if reason is not None:
             why = f"{_named(container, port)} is not reachable: {reason}"
-            self.fail(self._formatMessage(msg, f"{why}{_evidence(container.running, port, mode)}"))
+            self._tcunit_fail(msg, why + _evidence(container.running, port, mode))
 
     def assertNotReachable(
         self,
@@ -104,17 +112,18 @@ class ContainerAssertionsMixin(unittest.TestCase):
             body: a regular expression to be found in the body.
             request: method, headers, TLS and so on, where a plain GET does not do.
         """
-        asked = request or HttpRequest(path)
-        wanted = {status} if isinstance(status, int) else status
-        answers: list[HttpAnswer] = []
-        mode = mode_here(self)
-        reason = _until_none(
-            lambda left: _why_not_http(container, port, mode, asked, wanted, body, answers), timeout
+        wanted = _Page(
+            request or HttpRequest(path),
+            {status} if isinstance(status, int) else status,
+            None if body is None else compiled(body),
         )
+        mode = mode_here(self)
+        reason = _until_none(lambda left: wanted.why_not(container, port, mode, left), timeout)
         if reason is not None:
-            why = f"{asked.method} {asked.path} of {container.running.description}: {reason}"
+            what = f"{wanted.request.method} {wanted.request.path}"
+            why = f"{what} of {container.running.description}: {reason}"
             self._tcunit_fail(msg, why + _evidence(container.running, port, mode))
-        return answers[-1]
+        return wanted.answers[-1]
 
     # -- from inside a container ------------------------------------------------------------------
 
@@ -132,22 +141,14 @@ class ContainerAssertionsMixin(unittest.TestCase):
         Args:
             target: a container, or an alias or address as the source would write it.
         """
-        number = Port.parse(port).number
-        host, why = _host_for(source.running, target)
-        if host:
-            means = ""
-
-            def ask(left: float) -> str | None:
-                nonlocal means
-                answer = connects(source.running, host, number, left)
-                means = answer.means
-                return None if answer.worked else answer.said
-
-            reason = _until_none(ask, timeout)
-            why = f"{reason} (asked by {means})" if reason is not None else ""
-        if why:
+        number = _tcp(port)
+        with Inside(source.running) as inside:
+            reason = _until_none(
+                lambda left: _why_cannot_reach(inside, source, target, number, left), timeout
+            )
+        if reason is not None:
             what = f"{source.running.description} cannot reach {_called(target)} on port {number}"
-            self._tcunit_fail(msg, f"{what}: {why}{_state(source, target)}")
+            self._tcunit_fail(msg, f"{what}: {reason}{_last_words(source, target)}")
 
     def assertCannotReach(
         self,
@@ -160,18 +161,26 @@ class ContainerAssertionsMixin(unittest.TestCase):
     ) -> None:
         """Fail if a TCP connection can be made from inside one container to another.
 
-        The source must run, or nothing is proven. A name that does not resolve counts as not
-        reachable: give the container itself where that is not what you mean.
+        The source must run, or nothing is proven. All addresses of a target on its networks are
+        tried, also where it shares none with the source. A name that does not resolve counts as
+        not reachable: give the container itself where that is not what you mean.
+
+        Args:
+            timeout: how long silence must last to count as not reachable.
         """
-        self.assertRunning(source)
-        number = Port.parse(port).number
-        host, _ = _host_for(source.running, target)
-        if not host:
-            return
-        answer = connects(source.running, host, number, timeout)
-        if answer.worked:
-            what = f"{source.running.description} can reach {_called(target)} on port {number}"
-            self._tcunit_fail(msg, f"{what}: {answer.said} (asked by {answer.means})")
+        number = _tcp(port)
+        self.assertRunning(source, msg)
+        what = f"{source.running.description} can reach {_called(target)} on port {number}"
+        hosts = [target] if isinstance(target, str) else _addresses(target)
+        if not hosts and (why := _why_unproven(target)):
+            self._tcunit_fail(msg, f"it cannot be told whether {what}: {why}")
+        with Inside(source.running) as inside:
+            for host in hosts:
+                answer = inside.connects(host, number, timeout)
+                if answer.worked:
+                    self._tcunit_fail(msg, f"{what}: {answer.said} (asked by {answer.means})")
+                if not answer.is_certain:
+                    self._tcunit_fail(msg, f"it cannot be told whether {what}: {answer.said}")
 
     def assertResolves(
         self,
@@ -183,25 +192,27 @@ class ContainerAssertionsMixin(unittest.TestCase):
         timeout: float = 5.0,
     ) -> None:
         """Fail unless a name resolves inside a container, to an address if one is given."""
-        answer = resolves(source.running, name, timeout)
-        if not answer.worked:
-            known = ", ".join(_networks_of(source.running)) or "no network"
-            why = f"{answer.said} in {source.running.description}, which is on {known}"
-            self._tcunit_fail(msg, why)
-        if address is not None and address not in answer.said.split():
-            self._tcunit_fail(msg, f"{name} resolves to {answer.said}, not to {address}")
+        with Inside(source.running) as inside:
+            reason = _until_none(
+                lambda left: _why_unresolved(inside, source, name, address, left), timeout
+            )
+        if reason is not None:
+            self._tcunit_fail(msg, reason + _last_words(source))
 
     def assertSameNetwork(
         self, one: DockerContainer, other: DockerContainer, msg: Any = None
     ) -> None:
         """Fail unless two containers have a network in common."""
+        self._tcunit_look(msg, one, other)
         if not shared_networks(one.running, other.running):
-            self._tcunit_fail(msg, f"{_both(one, other)} share no network")
+            self._tcunit_fail(msg, f"they share no network: {_on(one)}, {_on(other)}")
 
     def assertIsolated(self, one: DockerContainer, other: DockerContainer, msg: Any = None) -> None:
         """Fail if two containers have a network in common."""
+        self._tcunit_look(msg, one, other)
         if shared := shared_networks(one.running, other.running):
-            self._tcunit_fail(msg, f"{_both(one, other)} share {', '.join(shared)}")
+            both = f"{one.running.description} and {other.running.description}"
+            self._tcunit_fail(msg, f"{both} share {', '.join(shared)}")
 
     # -- about its state --------------------------------------------------------------------------
 
@@ -214,7 +225,10 @@ class ContainerAssertionsMixin(unittest.TestCase):
         timeout: float = 5.0,
     ) -> None:
         """Fail unless a wait strategy is satisfied in time."""
-        reason = _why_not_ready(container, strategy, timeout)
+        try:
+            reason = _why_not_ready(container, strategy, timeout)
+        except StartError as error:
+            reason = str(error)
         if reason is not None:
             self._tcunit_fail(msg, reason)
 
@@ -252,8 +266,18 @@ class ContainerAssertionsMixin(unittest.TestCase):
         stream: str = "both",
         timeout: float = 5.0,
     ) -> None:
-        """Fail unless a pattern is logged in time, as often as asked, since its last start."""
-        self.assertReady(container, _Logged(pattern, times, stream), msg, timeout=timeout)
+        """Fail unless a pattern is logged in time, as often as asked, since its last start.
+
+        Of a container that has ended, or ends meanwhile, the log is read to its end.
+        """
+        strategy = LogMessageWaitStrategy(pattern, times, stream)
+        try:
+            reason = _why_not_ready(container, strategy, timeout)
+        except ContainerDied as error:
+            found = strategy.count(_logged(container, stream, container.running.logs_since))
+            reason = None if found >= times else f"{error}\nIt logged that {found} times."
+        if reason is not None:
+            self._tcunit_fail(msg, reason)
 
     def assertNotContainerLogged(
         self,
@@ -263,15 +287,13 @@ class ContainerAssertionsMixin(unittest.TestCase):
         *,
         stream: str = "both",
     ) -> None:
-        """Fail if a pattern has been logged up to now."""
+        """Fail if a pattern has been logged up to now, also before a restart."""
         strategy = LogMessageWaitStrategy(pattern, 1, stream)
-        stdout, stderr = STREAMS[stream]
-        running = container.running
-        logged = running.engine.logs(running.id, stdout=stdout, stderr=stderr)
-        text = logged.decode(errors="replace")
+        text = _logged(container, stream)
         if found := strategy.pattern.search(text):
             line = text[text.rfind("\n", 0, found.start()) + 1 :].partition("\n")[0]
-            self._tcunit_fail(msg, f"{running.description} logged {strategy}: {line!r}")
+            what = f"{container.running.description} logged {strategy}"
+            self._tcunit_fail(msg, f"{what}: {line!r}")
 
     def assertExec(
         self,
@@ -288,26 +310,32 @@ class ContainerAssertionsMixin(unittest.TestCase):
         Args:
             stdout, stderr: regular expressions to be found in its output.
         """
+        wanted = [
+            (name, compiled(pattern))
+            for name, pattern in (("stdout", stdout), ("stderr", stderr))
+            if pattern is not None
+        ]
+        who = container.running.description
         try:
             result = container.exec(command)
         except EngineError as error:
-            self._tcunit_fail(msg, f"the command could not be run: {error}{_state(container)}")
+            why = _why_not_up(container) or f"{who}: the command could not be run: {error}"
+            self._tcunit_fail(msg, why + _last_words(container))
         said = result.output.decode(errors="replace").rstrip()
         if result.exit_code != code:
             why = f"the command ended with code {result.exit_code} and not {code}"
-            self._tcunit_fail(msg, f"{container.running.description}: {why}. It said:\n{said}")
-        for name, pattern, text in (
-            ("stdout", stdout, result.stdout),
-            ("stderr", stderr, result.stderr),
-        ):
-            if pattern is not None and not re.search(pattern, text.decode(errors="replace")):
-                shown = text.decode(errors="replace").rstrip()
-                self._tcunit_fail(msg, f"{name} has no match for {_shown(pattern)}:\n{shown}")
+            self._tcunit_fail(msg, f"{who}: {why}. It said:\n{said}")
+        for name, pattern in wanted:
+            text = getattr(result, name).decode(errors="replace")
+            if not pattern.search(text):
+                why = f"{name} has no match for /{pattern.pattern}/"
+                self._tcunit_fail(msg, f"{who}: {why}:\n{text.rstrip()}")
         return result
 
     def assertPublished(self, container: DockerContainer, port: PortLike, msg: Any = None) -> None:
         """Fail unless a port is published on the engine's host."""
-        wanted, facts = Port.parse(port), _facts(container)
+        self._tcunit_look(msg, container)
+        wanted, facts = Port.parse(port), container.running.facts()
         if not facts.of(wanted):
             known = ", ".join(dict.fromkeys(str(each) for each, _ in facts.bindings)) or "none"
             self._tcunit_fail(
@@ -318,22 +346,27 @@ class ContainerAssertionsMixin(unittest.TestCase):
         self, container: DockerContainer, port: PortLike, msg: Any = None
     ) -> None:
         """Fail if a port is published on the engine's host."""
-        found = _facts(container).of(Port.parse(port))
+        self._tcunit_look(msg, container)
+        found = container.running.facts().of(Port.parse(port))
         if found:
             where = ", ".join(f"{each.host_ip}:{each.host_port}" for each in found)
             self._tcunit_fail(msg, f"{_named(container, port)} is published on {where}")
 
-    def _tcunit_fail(self, msg: Any, why: str) -> Any:
+    def _tcunit_look(self, msg: Any, *containers: DockerContainer) -> None:
+        """Read the present facts of containers, and fail for one that is not there any more."""
+        for each in containers:
+            if each.running.state().status == "removed":
+                self._tcunit_fail(msg, f"{each.running.description} was removed from the engine")
+
+    def _tcunit_fail(self, msg: Any, why: str) -> NoReturn:
         raise self.failureException(self._formatMessage(msg, why))
 
 
-class _Logged(LogMessageWaitStrategy):
-    """A log wait for containers that may have ended: what they logged is there all the same."""
-
-    outlives_container = True
-
-
 # -- reasons --------------------------------------------------------------------------------------
+
+
+class _Final(str):
+    """A reason that no waiting changes."""
 
 
 def _until_none(ask: Callable[[float], str | None], timeout: float) -> str | None:
@@ -341,9 +374,21 @@ def _until_none(ask: Callable[[float], str | None], timeout: float) -> str | Non
     deadline = time.monotonic() + timeout
     while True:
         reason = ask(max(deadline - time.monotonic(), 0.05))
-        if reason is None or time.monotonic() + PAUSE > deadline:
+        if reason is None or isinstance(reason, _Final) or time.monotonic() + PAUSE > deadline:
             return reason
         time.sleep(PAUSE)
+
+
+def _why_not_up(container: DockerContainer) -> str | None:
+    """Why a container answers nobody, whatever its network; ``None`` if that is not so."""
+    running = container.running
+    state = running.state()
+    if not state.running:
+        return _Final(f"{running.description} does not run: {state}")
+    if state.status == "paused":
+        who = running.description
+        return f"{who} is paused: the kernel accepts connections, but no process answers them"
+    return None
 
 
 def _why_unreachable(
@@ -353,13 +398,14 @@ def _why_unreachable(
     timeout: float,
     payload: bytes,
 ) -> str | None:
+    wanted = container.running.exposed(port)
+    if (why := _why_not_up(container)) is not None:
+        return why
     try:
         host, number = container.endpoint(port, mode)
     except NoAddress as error:
         return str(error)
-    if container.status == "paused":
-        return "it is paused: the kernel accepts connections, but no process answers them"
-    if Port.parse(port).protocol == "udp":
+    if wanted.protocol == "udp":
         return why_not_answering(host, number, payload, timeout)
     own = container.running.facts()
     return why_not_listening(
@@ -367,25 +413,67 @@ def _why_unreachable(
     )
 
 
-def _why_not_http(
-    container: DockerContainer,
-    port: PortLike,
-    mode: ConnectionMode | str | None,
-    request: HttpRequest,
-    wanted: Collection[int],
-    body: str | re.Pattern[str] | None,
-    answers: list[HttpAnswer],
+@dataclasses.dataclass
+class _Page:
+    """A page that is asked for, how it must be, and the answers that came."""
+
+    request: HttpRequest
+    status: Collection[int]
+    body: re.Pattern[str] | None
+    answers: list[HttpAnswer] = dataclasses.field(default_factory=list)
+
+    def why_not(
+        self,
+        container: DockerContainer,
+        port: PortLike,
+        mode: ConnectionMode | str | None,
+        left: float,
+    ) -> str | None:
+        """Ask once: why the answer is not the one that is wanted."""
+        request = dataclasses.replace(self.request, timeout=min(left, self.request.timeout))
+        try:
+            answer = request.send(*container.endpoint(port, mode))
+        except (OSError, http.client.HTTPException, NoAddress) as error:
+            return _why_not_up(container) or f"no answer: {error or type(error).__name__}"
+        self.answers.append(answer)
+        text = answer.body.decode(errors="replace")
+        if answer.status not in self.status:
+            wanted = ", ".join(map(str, self.status))
+            return f"status {answer.status} and not {wanted}; body: {text[:200]!r}"
+        if self.body is not None and not self.body.search(text):
+            return f"the body has no match for /{self.body.pattern}/: {text[:200]!r}"
+        return None
+
+
+def _why_cannot_reach(
+    inside: Inside,
+    source: DockerContainer,
+    target: DockerContainer | str,
+    port: int,
+    timeout: float,
 ) -> str | None:
-    try:
-        answer = request.send(*container.endpoint(port, mode))
-    except (OSError, http.client.HTTPException, NoAddress) as error:
-        return f"no answer: {error or type(error).__name__}"
-    answers.append(answer)
-    text = answer.body.decode(errors="replace")
-    if answer.status not in wanted:
-        return f"status {answer.status} and not {', '.join(map(str, wanted))}; body: {text[:200]!r}"
-    if body is not None and not re.search(body, text):
-        return f"the body has no match for {_shown(body)}: {text[:200]!r}"
+    if (why := _why_not_up(source)) is not None:
+        return why
+    if isinstance(target, str):
+        host = target
+    elif (why := _why_not_up(target)) is not None:
+        return why
+    elif not (host := _address_for(source.running, target.running)):
+        return _Final(f"they share no network: {_on(source)}, {_on(target)}")
+    answer = inside.connects(host, port, timeout)
+    return None if answer.worked else f"{answer.said} (asked by {answer.means})"
+
+
+def _why_unresolved(
+    inside: Inside, source: DockerContainer, name: str, address: str | None, timeout: float
+) -> str | None:
+    if (why := _why_not_up(source)) is not None:
+        return why
+    answer = inside.resolves(name, timeout)
+    if not answer.worked:
+        return f"{answer.said} in {_on(source)}"
+    if address is not None and address not in answer.said.split():
+        return _Final(f"{name} resolves to {answer.said}, not to {address}")
     return None
 
 
@@ -394,62 +482,73 @@ def _why_not_ready(
 ) -> str | None:
     try:
         container.await_ready(strategy.with_startup_timeout(strategy.limit(timeout)))
-    except (NotReady, StartError) as error:
+    except NotReady as error:
         return str(error)
     return None
 
 
-def _host_for(source: RunningContainer, target: DockerContainer | str) -> tuple[str, str]:
-    """How a container names another: its address on a network of both; else why there is none."""
-    if isinstance(target, str):
-        return target, ""
-    shared = shared_networks(source, target.running)
-    address = next(filter(None, shared.values()), "")
-    if address:
-        return address, ""
-    if shared:
-        return "", f"{target.running.description} has no address on {', '.join(shared)}"
-    return "", (
-        f"they share no network: {source.description} is on {', '.join(_networks_of(source))}, "
-        f"{target.running.description} is on {', '.join(_networks_of(target.running))}"
-    )
+def _why_unproven(target: DockerContainer | str) -> str | None:
+    """Why nothing follows from a target without an address; ``None`` where it has ended."""
+    if isinstance(target, str) or not target.running.state().running:
+        return None
+    return f"{_on(target)} and has no address of its own: give one that it could be reached by"
 
 
-def _networks_of(container: RunningContainer) -> list[str]:
-    settings = (container.host_of or container).info.get("NetworkSettings") or {}
-    return list(settings.get("Networks") or {})
+# -- words and facts ------------------------------------------------------------------------------
 
 
-def _facts(container: DockerContainer) -> Any:
-    container.running.refresh()
-    return container.running.facts()
+def _tcp(port: PortLike) -> int:
+    wanted = Port.parse(port)
+    if wanted.protocol != "tcp":
+        raise DeclarationError(
+            f"{wanted}: only TCP connections are tried from inside a container: use assertExec() "
+            f"with a command that knows what the service answers"
+        )
+    return wanted.number
+
+
+def _address_for(source: RunningContainer, target: RunningContainer) -> str:
+    """How a container reaches another: by a network of both; by any from the engine's host."""
+    known = networks_of(target) if "host" in networks_of(source) else None
+    shared = shared_networks(source, target) if known is None else known
+    return next(filter(None, shared.values()), "")
+
+
+def _addresses(target: DockerContainer) -> list[str]:
+    try:
+        return list(filter(None, networks_of(target.running).values()))
+    except EngineError:
+        return []  # it was removed
+
+
+def _on(container: DockerContainer) -> str:
+    networks = ", ".join(networks_of(container.running)) or "no network"
+    return f"{container.running.description} is on {networks}"
+
+
+def _logged(container: DockerContainer, stream: str, since: float = 0.0) -> str:
+    stdout, stderr = streams_of(stream)
+    running = container.running
+    logged = running.engine.logs(running.id, stdout=stdout, stderr=stderr, since=since or None)
+    return logged.decode(errors="replace")
 
 
 def _called(target: DockerContainer | str) -> str:
     return repr(target) if isinstance(target, str) else target.running.description
 
 
-def _both(one: DockerContainer, other: DockerContainer) -> str:
-    return f"{one.running.description} and {other.running.description}"
-
-
-def _shown(pattern: str | re.Pattern[str]) -> str:
-    return f"/{pattern if isinstance(pattern, str) else pattern.pattern}/"
-
-
 def _named(container: DockerContainer, port: PortLike) -> str:
     return f"port {Port.parse(port)} of {container.running.description}"
 
 
-def _state(*containers: DockerContainer | str) -> str:
-    """The state of those containers that do not run, with their last words."""
-    found = ""
-    for each in containers:
-        if isinstance(each, DockerContainer):
-            state = each.running.state()
-            if state.status != "running":
-                found += f"\n{each.running.description}: {state}{each.running.log_tail()}"
-    return found
+def _last_words(*containers: DockerContainer | str) -> str:
+    """What those containers logged last that do not run any more."""
+    ended = [
+        each.running
+        for each in containers
+        if isinstance(each, DockerContainer) and not each.running.state().running
+    ]
+    return "".join(f"\n{each.description}:{each.log_tail()}" for each in ended)
 
 
 def _evidence(running: RunningContainer, port: PortLike, mode: ConnectionMode | str | None) -> str:

@@ -41,7 +41,7 @@ class ContainerState:
 
     def __str__(self) -> str:
         parts = [self.status]
-        if not self.running:
+        if not self.running and self.status != "removed":
             parts.append(f"exit code {self.exit_code}")
         parts += [f"health {self.health}"] * bool(self.health)
         parts += [f"restarted {self.restarts} times"] * bool(self.restarts)
@@ -181,9 +181,12 @@ def wait_until_ready(
         try:
             answer = probe()
         except NoAddress as error:
-            if target.state().running:
+            state = target.state()
+            if state.running:
                 raise
-            answer = str(error)  # what ended has no address any more
+            if not strategy.outlives_container:  # what ended has no address any more
+                raise died(target, state, f"while waiting for {strategy}") from None
+            answer = str(error)
         if answer is None:
             return
         reason = answer

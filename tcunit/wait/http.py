@@ -108,7 +108,13 @@ class HttpWaitStrategy(WaitStrategy):
     def _why_not(self, answer: HttpAnswer) -> str | None:
         if answer.status not in self.status:
             return f"answered with status {answer.status}"
-        if self.predicate is not None and not self.predicate(answer):
+        try:
+            fits = self.predicate is None or self.predicate(answer)
+        except Exception as error:  # of a page that is not what it will be, yet
+            return (
+                f"status {answer.status}, but the predicate raised {type(error).__name__}: {error}"
+            )
+        if not fits:
             return f"status {answer.status}, but the predicate is not true yet"
         return None
 

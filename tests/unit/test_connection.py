@@ -187,9 +187,14 @@ class DecideTest(unittest.TestCase):
         self.assert_decides(BRIDGE, NETWORK_SHARED, INSIDE, SHARED)
 
     def test_in_a_container_before_otherwise(self) -> None:
-        """Inside a container of Desktop or of a rootless engine it is the gateway, too."""
-        self.assert_decides(GATEWAY, IN_CONTAINER, replace(INSIDE, is_desktop=True), HERE)
-        self.assert_decides(GATEWAY, IN_CONTAINER, replace(INSIDE, is_rootless=True), HERE)
+        """Inside a container of Desktop or of a rootless engine, no gateway publishes anything."""
+        self.assert_decides(HOST, OTHERWISE, replace(INSIDE, is_desktop=True), HERE)
+        self.assert_decides(HOST, OTHERWISE, replace(INSIDE, is_rootless=True), HERE)
+
+    def test_the_host_of_desktop(self) -> None:
+        """A container of Docker Desktop knows its host by a name."""
+        inside = replace(INSIDE, is_desktop=True)
+        self.assertEqual("host.docker.internal", docker_host(inside, "172.18.0.1"))
 
     def test_remote_engine(self) -> None:
         """An engine elsewhere: its host, also from inside a container of it."""

@@ -137,12 +137,10 @@ class DeclarationsTest(unittest.TestCase):
         self.assertIs(replicas["db"], References(Shop, replicas).resolve(WithDatabase.db))
 
     def test_what_is_no_declaration(self) -> None:
-        """Other attributes, also lists with something else in them, are none."""
+        """Other attributes are none."""
 
         class Shop:
             number, text, empty, nothing = 5, "db", [], None  # type: ignore[var-annotated]
-            mixed = [docker(), 5]
-            named = {"a": docker(), "b": None}
             __hidden = [docker()]
             kind = DockerContainer
 
@@ -232,10 +230,17 @@ class ClusterTest(unittest.TestCase):
         """Nothing but declarations, and at least one."""
         for value in ([docker()], (docker(),), {"a": docker()}, [Network(), docker()]):
             self.assertIsInstance(cluster_of(value), Cluster)
-        wrong: list[Any] = [[], (), {}, [1], [docker(), None], {"a": 1}, {docker()}, "a", docker()]
+        wrong: list[Any] = [[], (), {}, [1], {"a": 1}, {docker()}, "a", docker()]
         for value in wrong:
             with self.subTest(value=value):
                 self.assertIsNone(cluster_of(value))
+
+    def test_mixed(self) -> None:
+        """A list with declarations and something else in it is refused, not passed over."""
+        mixed: list[Any] = [[docker(), None], (5, docker()), {"a": docker(), "b": "c"}]
+        for value in mixed:
+            with self.subTest(value=value), self.assertRaisesRegex(DeclarationError, "of their own"):
+                cluster_of(value)
 
 
 class ReferencesTest(unittest.TestCase):
