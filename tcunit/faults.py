@@ -7,15 +7,17 @@ addresses are read anew, and readiness is checked before the next line runs. One
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from .errors import FaultError
+from .errors import EngineError, FaultError, NotReady
 from .network import Network
 from .options import ContainerOptions
-from .reach import beside
+from .reach import beside, networks_of
 from .running import RunningContainer
 from .wait import ExitWaitStrategy, WaitStrategy, wait_until_ready
 
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 Rule = tuple[list[str], list[str]]
 """A command that changes a container's network, and the one that takes it back."""
 
-END_TIMEOUT = 30.0
+END_TIMEOUT = 10.0
+RATE = re.compile(r"\d+(\.\d+)?([kmgt]i?)?(bit|bps)", re.IGNORECASE)
 _one_at_a_time = threading.Lock()
 
 
@@ -52,37 +55,31 @@ class Faults(ContainerOptions):
         with self.stopped(timeout):
             pass
 
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[Self]:
+    def paused(self) -> AbstractContextManager[Self]:
         """Freeze all its processes: connections stay open, and nothing answers."""
         engine, container = self.running.engine, self.running.id
-        with self._faulty("paused", lambda: engine.unpause(container)):
-            engine.pause(container)
-            yield self
+        return self._faulty(
+            "paused", lambda: engine.pause(container), lambda: engine.unpause(container)
+        )
 
-    @contextlib.contextmanager
-    def stopped(self, timeout: int = 10) -> Iterator[Self]:
+    def stopped(self, timeout: int = 10) -> AbstractContextManager[Self]:
         """Stop it in order, and start it again at the end; its mapped ports may be new then.
 
         Args:
             timeout: seconds it has to end before it is killed.
         """
         engine, container = self.running.engine, self.running.id
-        with self._faulty("stopped", self._start_again):
-            engine.stop(container, timeout)
-            yield self
+        return self._faulty("stopped", lambda: engine.stop(container, timeout), self._start_again)
 
-    @contextlib.contextmanager
-    def killed(self, signal: str = "SIGKILL") -> Iterator[Self]:
-        """End it by a signal, and start it again at the end; its mapped ports may be new then."""
-        engine, container = self.running.engine, self.running.id
-        with self._faulty("killed", self._start_again):
-            engine.kill(container, signal)
-            wait_until_ready(self.running, ExitWaitStrategy(None), END_TIMEOUT)
-            yield self
+    def killed(self, signal: str = "SIGKILL") -> AbstractContextManager[Self]:
+        """End it by a signal, and start it again at the end; its mapped ports may be new then.
 
-    @contextlib.contextmanager
-    def disconnected(self, network: Network | None = None) -> Iterator[Self]:
+        Raises:
+            FaultError: it did not end within 10 s, because it takes no notice of the signal.
+        """
+        return self._faulty("killed", lambda: self._end_by(signal), self._start_again)
+
+    def disconnected(self, network: Network | None = None) -> AbstractContextManager[Self]:
         """Cut it off a network, and connect it again with its aliases; its address may be new then.
 
         Args:
@@ -90,15 +87,15 @@ class Faults(ContainerOptions):
         """
         name, aliases = self._attached(network)
         engine, container = self.running.engine, self.running.id
-        with self._faulty("disconnected", lambda: engine.connect(name, container, aliases)):
-            engine.disconnect(name, container)
-            self.running.refresh()
-            yield self
+        return self._faulty(
+            "disconnected",
+            lambda: engine.disconnect(name, container),
+            lambda: engine.connect(name, container, aliases),
+        )
 
-    @contextlib.contextmanager
     def slowed(
         self, *, latency: float = 0.0, jitter: float = 0.0, loss: float = 0.0, rate: str = ""
-    ) -> Iterator[Self]:
+    ) -> AbstractContextManager[Self]:
         """Let what it sends be late, lost or slow, on all its networks.
 
         Needs an image with ``tc`` and ``iptables`` (setting ``TCUNIT_NET_TOOLS_IMAGE``), and a
@@ -112,13 +109,30 @@ class Faults(ContainerOptions):
         Raises:
             FaultError: the kernel cannot do it; says what it lacks.
         """
-        with self._ruled("slowed", _traffic_rules(latency, jitter, loss, rate)):
-            yield self
+        return self._ruled("slowed", _traffic_rules(latency, jitter, loss, rate))
 
     # -- how --------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _faulty(self, fault: str, undo: Callable[[], None]) -> Iterator[None]:
+    def _faulty(
+        self, fault: str, make: Callable[[], object], undo: Callable[[], object]
+    ) -> Iterator[Self]:
+        running = self._claim(fault)
+        try:
+            with _as_fault(f"{running.description} could not be {fault}"):
+                make()
+                running.refresh()
+            yield self
+        finally:
+            try:
+                _surely(lambda: self._restore(running, fault, undo))
+            finally:
+                self._fault = ""
+            if self._is(running):
+                self.await_ready()
+
+    def _claim(self, fault: str) -> RunningContainer:
+        """Let no other fault begin; raises where one is there, or where it does not run."""
         running = self.running
         with _one_at_a_time:
             if self._fault:
@@ -128,21 +142,31 @@ class Faults(ContainerOptions):
                 )
             state = running.state()
             if state.status != "running":
-                raise FaultError(f"{running.description} does not run: {state}{running.log_tail()}")
+                tail = "" if state.status == "removed" else running.log_tail()
+                raise FaultError(f"{running.description} does not run: {state}{tail}")
             self._fault = fault
-        try:
-            yield
-        finally:
-            try:
-                _surely(lambda: self._restore(running, undo))
-            finally:
-                self._fault = ""
+        return running
 
-    def _restore(self, running: RunningContainer, undo: Callable[[], None]) -> None:
-        if self.is_started and self.running is running:  # else it was removed in between
-            undo()
-            running.refresh()
-            self.await_ready()
+    def _restore(self, running: RunningContainer, fault: str, undo: Callable[[], object]) -> None:
+        if self._is(running):
+            with _as_fault(f"{running.description} could not be brought back from being {fault}"):
+                undo()
+                running.refresh()
+
+    def _is(self, running: RunningContainer) -> bool:
+        """Whether it still is what it was when the fault began: it may have been stopped inside."""
+        return self.is_started and self.running is running
+
+    def _end_by(self, signal: str) -> None:
+        running = self.running
+        running.engine.kill(running.id, signal)
+        try:
+            wait_until_ready(running, ExitWaitStrategy(None), END_TIMEOUT)
+        except NotReady as error:
+            raise FaultError(
+                f"{running.description} did not end within {END_TIMEOUT:g} s of {signal}: the "
+                f"first process of a container takes notice of SIGKILL, and of what it handles"
+            ) from error
 
     def _start_again(self) -> None:
         running = self.running
@@ -165,32 +189,46 @@ class Faults(ContainerOptions):
     def _aliases_by_network(self) -> dict[str, Sequence[str]]:
         """The names of its networks, each with its aliases there."""
 
-    @contextlib.contextmanager
-    def _deaf_to(self, others: Sequence[Faults]) -> Iterator[None]:
-        """Let it get no packet of other containers, whichever of their addresses they use."""
-        addresses = [address for each in others for address in each.running.addresses()]
-        drops = [["INPUT", "-s", address, "-j", "DROP"] for address in addresses]
-        rules = [(["iptables", "-I", *drop], ["iptables", "-D", *drop]) for drop in drops]
-        with self._ruled("partitioned", rules):
-            yield
+    def _cut_off(self, others: Sequence[Faults]) -> AbstractContextManager[Self]:
+        """Let no packet pass between it and others, whichever of their addresses they use.
 
-    @contextlib.contextmanager
-    def _ruled(self, fault: str, rules: Sequence[Rule]) -> Iterator[None]:
+        With no others it only is part of the fault, so that it keeps its addresses for the while.
+        """
+        addresses = [address for each in others for address in each.running.addresses()]
+        rules = [_rule("INPUT", "-s", addresses), _rule("OUTPUT", "-d", addresses)]
+        if not addresses:
+            return self._faulty("partitioned", _nothing, _nothing)
+        return self._ruled("partitioned", rules)
+
+    def _ruled(self, fault: str, rules: Sequence[Rule]) -> AbstractContextManager[Self]:
         """Set rules in its network namespace, and take back those that were set."""
-        with beside(self.running, "NET_ADMIN") as helper, contextlib.ExitStack() as undo:
-            with self._faulty(fault, undo.close):
-                for make, take_back in rules:
-                    _run(helper, make, f"a container cannot be {fault} on this kernel")
-                    undo.callback(_run, helper, take_back, f"{fault} could not be undone")
-                yield
+        undo = contextlib.ExitStack()
+
+        def make() -> None:
+            _refuse_foreign_network(self.running, fault)
+            helper = undo.enter_context(beside(self.running, "NET_ADMIN"))
+            for command, take_back in rules:
+                _run(helper, command)
+                undo.callback(_run, helper, take_back)
+
+        return self._faulty(fault, make, undo.close)
+
+
+def _nothing() -> None:
+    """What there is to do where a container only takes part."""
+
+
+def _rule(chain: str, side: str, addresses: Sequence[str]) -> Rule:
+    """Drop what comes from addresses, or goes to them."""
+    drop = [chain, side, ",".join(addresses), "-j", "DROP"]
+    return ["iptables", "-w", "-I", *drop], ["iptables", "-w", "-D", *drop]
 
 
 def _traffic_rules(latency: float, jitter: float, loss: float, rate: str) -> list[Rule]:
     """The commands that make a container slow, each with the one that undoes it."""
-    if not 0 <= loss <= 1 or latency < 0 or jitter < 0 or not (latency or loss or rate):
+    wrong = not 0 <= loss <= 1 or not latency >= 0 or not jitter >= 0
+    if wrong or not (latency or jitter or loss or rate) or (rate and not RATE.fullmatch(rate)):
         raise FaultError("give latency= or jitter= in seconds, loss= from 0 to 1, or rate='1mbit'")
-    drop = ["OUTPUT", "!", "-o", "lo", "-m", "statistic", "--mode", "random"]
-    drop += ["--probability", f"{loss:g}", "-j", "DROP"]
     if latency or jitter:
         words = ["netem", "delay", f"{latency * 1000:g}ms", f"{jitter * 1000:g}ms"]
         words += ["loss", f"{loss * 100:g}%"] * bool(loss) + ["rate", rate] * bool(rate)
@@ -200,7 +238,9 @@ def _traffic_rules(latency: float, jitter: float, loss: float, rate: str) -> lis
         bucket = ["tbf", "rate", rate, "burst", "16kb", "latency", "2s"]
         rules.append((_tc("add", bucket), _tc("del", [])))
     if loss:
-        rules.append((["iptables", "-A", *drop], ["iptables", "-D", *drop]))
+        drop = ["OUTPUT", "!", "-o", "lo", "-m", "statistic", "--mode", "random"]
+        drop += ["--probability", f"{loss:g}", "-j", "DROP"]
+        rules.append((["iptables", "-w", "-A", *drop], ["iptables", "-w", "-D", *drop]))
     return rules
 
 
@@ -211,17 +251,48 @@ def _tc(verb: str, words: Sequence[str]) -> list[str]:
     return ["sh", "-c", loop]
 
 
-def _run(helper: RunningContainer, command: Sequence[str], failure: str) -> None:
+def _refuse_foreign_network(running: RunningContainer, fault: str) -> None:
+    """What is no network of containers must not be disturbed."""
+    known = networks_of(running)
+    if "host" in known or not any(known.values()):
+        what = "the engine's host's network" if "host" in known else "no network"
+        raise FaultError(f"{running.description} cannot be {fault}, because it is on {what}")
+
+
+def _run(helper: RunningContainer, command: Sequence[str]) -> None:
     result = helper.exec(command)
     if result.exit_code != 0:
-        said = result.output.decode(errors="replace").strip()
-        raise FaultError(f"{failure}: {said or f'code {result.exit_code}'}")
+        said = result.output.decode(errors="replace").strip() or f"code {result.exit_code}"
+        lacks = "qdisc kind is unknown" in said
+        advice = ". The engine's kernel has no netem: rate= and loss= do without" if lacks else ""
+        raise FaultError(f"{said}{advice}")
+
+
+@contextlib.contextmanager
+def _as_fault(what: str) -> Iterator[None]:
+    """Say of which fault an error of the engine is."""
+    try:
+        yield
+    except (EngineError, FaultError) as error:
+        raise FaultError(f"{what}: {error}") from error
 
 
 def _surely(undo: Callable[[], None]) -> None:
-    """Undo, also where Ctrl-C comes in the middle of it: then once more from the start."""
+    """Undo to the end, also where Ctrl-C comes in the middle of it; a second one gives it up."""
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            undo()
+        except BaseException as error:
+            failed.append(error)
+
+    worker = threading.Thread(target=work, name="tcunit-undo", daemon=True)
+    worker.start()
     try:
-        undo()
+        worker.join()
     except KeyboardInterrupt:
-        undo()
+        worker.join()
         raise
+    if failed:
+        raise failed[0]

@@ -252,5 +252,6 @@ _ADVICE = {
     "no such file or directory: unknown": "Check the command and the paths that are mounted.",
     "port is already allocated": "Take another port, or with_exposed_ports() for a random one.",
     "address already in use": "Take another port, or with_exposed_ports() for a random one.",
+    "protocol not supported": "The kernel of the engine's machine has no SCTP, most likely.",
     "invalid mount config": "Check the paths given to with_volume_mapping().",
 }

@@ -138,17 +138,29 @@ class Network(Declared):
         image with ``iptables`` (setting ``TCUNIT_NET_TOOLS_IMAGE``).
 
         Raises:
-            FaultError: fewer than two sides, or a container on two of them.
+            FaultError: fewer than two sides, or a container that is on two of them, or on another
+                network.
         """
         members = [each for side in sides for each in side]
         if len(sides) < 2 or not all(sides) or len(members) != len(set(members)):
             raise FaultError("give at least two sides, and each container on one of them only")
+        self._refuse_strangers(members)
+        largest = max(sides, key=len)  # what the others do not let pass need not be stopped twice
         with contextlib.ExitStack() as stack:
-            for side in sides:
-                others = [each for each in members if each not in side]
+            for side in sorted(sides, key=lambda side: side is not largest):
+                others = [] if side is largest else [each for each in members if each not in side]
                 for each in side:
-                    stack.enter_context(each._deaf_to(others))
+                    stack.enter_context(each._cut_off(others))
             yield
+
+    def _refuse_strangers(self, members: Iterable[Any]) -> None:
+        for each in members:
+            known = each.running.state() and each.running.info["NetworkSettings"]["Networks"]
+            if self.name not in known:
+                raise FaultError(
+                    f"{each.running.description} is not on {self.name}, but on "
+                    f"{', '.join(known) or 'no network'}: leave it out"
+                )
 
     @property
     def _engine_entry(self) -> Entry:

@@ -263,6 +263,8 @@ class RunningContainer:
 
     def why_not(self, mode: ConnectionMode) -> str | None:
         """Why a mode cannot work for it from here; ``None`` where it can."""
+        if self.facts().on_host_network:
+            mode = ConnectionMode.DOCKER_HOST  # every mode gives the host's address
         return connection.why_not(mode, self.surroundings.facts, self.network_facts())
 
     def explain(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import http.client
 import re
 import time
 import unittest
@@ -433,7 +432,7 @@ class _Page:
         request = dataclasses.replace(self.request, timeout=min(left, self.request.timeout))
         try:
             answer = request.send(*container.endpoint(port, mode))
-        except (OSError, http.client.HTTPException, NoAddress) as error:
+        except (OSError, NoAddress) as error:
             return _why_not_up(container) or f"no answer: {error or type(error).__name__}"
         self.answers.append(answer)
         text = answer.body.decode(errors="replace")

@@ -181,11 +181,11 @@ def wait_until_ready(
         try:
             answer = probe()
         except NoAddress as error:
-            state = target.state()
-            if state.running:
+            last = target.state()
+            if last.running:
                 raise
             if not strategy.outlives_container:  # what ended has no address any more
-                raise died(target, state, f"while waiting for {strategy}") from None
+                raise died(target, last, f"while waiting for {strategy}") from None
             answer = str(error)
         if answer is None:
             return

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import http.client
-import ssl
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..errors import DeclarationError
 from ..ports import Port, PortLike
 from .base import Probe, WaitStrategy, WaitTarget
+
+if TYPE_CHECKING:
+    from http.client import HTTPConnection
 
 
 @dataclass(frozen=True)
@@ -35,21 +36,29 @@ class HttpRequest:
     timeout: float = 1.0
 
     def send(self, host: str, port: int) -> HttpAnswer:
-        """Ask a server once; raises ``OSError`` or ``HTTPException`` where it does not answer."""
+        """Ask a server once; raises ``OSError`` where it does not answer, or not in HTTP."""
+        from http.client import HTTPException  # not at the top: few need it, and it is large
+
         connection = self._connection(host, port)
         try:
             connection.request(self.method, self.path, self.body, dict(self.headers))
             response = connection.getresponse()
             headers = {name.lower(): value for name, value in response.getheaders()}
             return HttpAnswer(response.status, headers, response.read())
+        except HTTPException as error:
+            raise ConnectionError(str(error) or type(error).__name__) from error
         finally:
             connection.close()
 
-    def _connection(self, host: str, port: int) -> http.client.HTTPConnection:
+    def _connection(self, host: str, port: int) -> HTTPConnection:
+        from http.client import HTTPConnection, HTTPSConnection
+
         if not self.tls:
-            return http.client.HTTPConnection(host, port, timeout=self.timeout)
+            return HTTPConnection(host, port, timeout=self.timeout)
+        import ssl
+
         context = ssl.create_default_context() if self.verify else ssl._create_unverified_context()
-        return http.client.HTTPSConnection(host, port, timeout=self.timeout, context=context)
+        return HTTPSConnection(host, port, timeout=self.timeout, context=context)
 
 
 class HttpWaitStrategy(WaitStrategy):
@@ -85,6 +94,8 @@ class HttpWaitStrategy(WaitStrategy):
         self.predicate = predicate
         sent = dict(headers or {})
         if basic_auth is not None:
+            import base64
+
             token = base64.b64encode(":".join(basic_auth).encode()).decode()
             sent["Authorization"] = f"Basic {token}"
         self.request = HttpRequest(path, method, tuple(sent.items()), body, tls, verify)
@@ -99,7 +110,7 @@ class HttpWaitStrategy(WaitStrategy):
                 answer = self.request.send(host, number)
             except TimeoutError:
                 return f"{host}:{number} did not answer within {self.request.timeout:g} s"
-            except (OSError, http.client.HTTPException) as error:
+            except OSError as error:
                 return f"{host}:{number}: {str(error) or type(error).__name__}"
             return self._why_not(answer)
 
