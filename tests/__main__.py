@@ -1,0 +1,120 @@
+"""Run all tests: each module in a process of its own, several side by side.
+
+``python -W error -m tests [MODULE…]``. The runner under test is unittest's own, so each module is
+run by ``python -m unittest``; most of a module's time is spent waiting for an engine. What a module
+printed is shown when it has failed, and its time in any case.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+HERE = Path(__file__).resolve().parent
+LIMIT = 1800.0
+# Those that take longest begin first.
+FIRST = ("engine.environments", "engine.test_reapers", "engine.test_ends", "engine.test_fixture")
+
+
+class Outcome(NamedTuple):
+    """How one module ended."""
+
+    module: str
+    code: int
+    output: str
+    seconds: float
+
+    @property
+    def count(self) -> int:
+        """How many tests it ran."""
+        found = re.search(r"^Ran (\d+) tests? in", self.output, re.MULTILINE)
+        return int(found[1]) if found else 0
+
+    @property
+    def skipped(self) -> int:
+        """How many tests it skipped."""
+        found = re.search(r"skipped=(\d+)", self.output)
+        return int(found[1]) if found else 0
+
+
+def modules() -> list[str]:
+    """All test modules, the longest first."""
+    found = [
+        ".".join(path.relative_to(HERE.parent).with_suffix("").parts)
+        for path in HERE.rglob("test_*.py")
+    ]
+    return sorted(found, key=lambda name: (not name.startswith(_first()), name))
+
+
+def _first() -> tuple[str, ...]:
+    return tuple(f"tests.{name}" for name in FIRST)
+
+
+def run(module: str) -> Outcome:
+    """Run one module by unittest, with the warnings that were asked for here."""
+    warnings = [word for option in sys.warnoptions for word in ("-W", option)]
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, *warnings, "-m", "unittest", module],
+        cwd=HERE.parent,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=LIMIT,
+    )
+    return Outcome(module, done.returncode, done.stdout, time.monotonic() - began)
+
+
+def side_by_side(names: list[str], width: int) -> Iterator[Outcome]:
+    """Run modules, some at a time, and hand out each as it ends."""
+    waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
+    ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+    for name in names:
+        waiting.put(name)
+
+    def work() -> None:
+        while True:
+            try:
+                name = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                ended.put(run(name))
+            except Exception as error:
+                ended.put(Outcome(name, 1, f"{type(error).__name__}: {error}\n", LIMIT))
+
+    for _ in range(width):
+        threading.Thread(target=work, daemon=True).start()
+    for _ in names:
+        yield ended.get()
+
+
+def main(names: list[str]) -> int:
+    """Run the modules that are named, or all of them; 0 where every one has passed."""
+    began, outcomes = time.monotonic(), []
+    for outcome in side_by_side(names or modules(), (os.cpu_count() or 1) + 1):
+        outcomes.append(outcome)
+        word = "ok" if outcome.code == 0 else "FAILED"
+        line = f"{outcome.module}: {outcome.count} tests in {outcome.seconds:.1f} s, {word}"
+        print(line if outcome.code == 0 else f"{line}\n{outcome.output}", flush=True)
+    failed = [each.module for each in outcomes if each.code]
+    total, skipped = (
+        sum(getattr(each, what) for each in outcomes) for what in ("count", "skipped")
+    )
+    print(f"\nRan {total} tests in {time.monotonic() - began:.1f}s\n")
+    print(f"FAILED ({', '.join(failed)})" if failed else f"OK (skipped={skipped})")
+    return 1 if failed or not total else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
