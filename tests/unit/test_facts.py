@@ -67,6 +67,11 @@ class OwnContainerTest(unittest.TestCase):
         line = f"9 8 8:1 /home/u/.local/share/docker/containers/{A}/hosts /etc/hosts rw - ext4 x rw"
         self.assertEqual([A], self.ids(mounts=line))
 
+    def test_podman(self) -> None:
+        """Podman's folder for containers has a name in front."""
+        line = f"92 82 254:0 /run/overlay-containers/{A}/userdata/hosts /etc/hosts rw - ext4 x rw"
+        self.assertEqual([A], self.ids(mounts=line))
+
     def test_none(self) -> None:
         """On a machine without containers, and where nothing can be read, there is no id."""
         for files in (

@@ -239,8 +239,8 @@ class ClusterTest(unittest.TestCase):
         """A list with declarations and something else in it is refused, not passed over."""
         mixed: list[Any] = [[docker(), None], (5, docker()), {"a": docker(), "b": "c"}]
         for value in mixed:
-            with self.subTest(value=value), self.assertRaisesRegex(DeclarationError, "of their own"):
-                cluster_of(value)
+            with self.subTest(value=value):
+                self.assertRaisesRegex(DeclarationError, "of their own", cluster_of, value)
 
 
 class ReferencesTest(unittest.TestCase):
