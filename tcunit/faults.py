@@ -128,7 +128,7 @@ class Faults(ContainerOptions):
                 _surely(lambda: self._restore(running, fault, undo))
             finally:
                 self._fault = ""
-            if self._is(running):
+            if self._is(running):  # it may have been stopped inside
                 self.await_ready()
 
     def _claim(self, fault: str) -> RunningContainer:
@@ -149,12 +149,14 @@ class Faults(ContainerOptions):
 
     def _restore(self, running: RunningContainer, fault: str, undo: Callable[[], object]) -> None:
         if self._is(running):
+            if running.state().status == "removed":
+                raise FaultError(f"{running.description} was removed while it was {fault}")
             with _as_fault(f"{running.description} could not be brought back from being {fault}"):
                 undo()
                 running.refresh()
 
     def _is(self, running: RunningContainer) -> bool:
-        """Whether it still is what it was when the fault began: it may have been stopped inside."""
+        """Whether it still is what it was when the fault began."""
         return self.is_started and self.running is running
 
     def _end_by(self, signal: str) -> None:
@@ -262,7 +264,7 @@ def _refuse_foreign_network(running: RunningContainer, fault: str) -> None:
 def _run(helper: RunningContainer, command: Sequence[str]) -> None:
     result = helper.exec(command)
     if result.exit_code != 0:
-        said = result.output.decode(errors="replace").strip() or f"code {result.exit_code}"
+        said = result.output.decode(errors="replace").strip(" .\n") or f"code {result.exit_code}"
         lacks = "qdisc kind is unknown" in said
         advice = ". The engine's kernel has no netem: rate= and loss= do without" if lacks else ""
         raise FaultError(f"{said}{advice}")

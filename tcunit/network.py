@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from . import _session
@@ -141,8 +141,9 @@ class Network(Declared):
             FaultError: fewer than two sides, or a container that is on two of them, or on another
                 network.
         """
-        members = [each for side in sides for each in side]
-        if len(sides) < 2 or not all(sides) or len(members) != len(set(members)):
+        members = [each for side in sides if isinstance(side, Collection) for each in side]
+        are_things = all(isinstance(each, Declared) for each in members)
+        if not are_things or len(members) != len(set(members)) or not _are_sides(sides):
             raise FaultError("give at least two sides, and each container on one of them only")
         self._refuse_strangers(members)
         largest = max(sides, key=len)  # what the others do not let pass need not be stopped twice
@@ -214,6 +215,10 @@ class Network(Declared):
     def kept(self) -> Iterable[Entry]:
         """What stays on the engine when it is kept: itself, if it was created."""
         return [self._entry] if self._entry is not None and self._entry.id else []
+
+
+def _are_sides(sides: Collection[Any]) -> bool:
+    return len(sides) > 1 and all(isinstance(side, Collection) and side for side in sides)
 
 
 def _join(launch: Launch, network: str) -> None:

@@ -21,6 +21,7 @@ from .settings import IMAGE_PREFIX, NET_TOOLS_IMAGE
 from .wait import ExecResult
 
 NO_TOOL = (99, 126, 127)
+ONCE_MORE = 0.3  # seconds to find out whether it was the name that had no answer
 GRACE = 1.0  # seconds that an exec has beyond the limit of the tool that it runs
 
 _CONNECT = """
@@ -89,8 +90,10 @@ class Inside:
         if result.exit_code == 0:
             return Answer(True, f"{host}:{port} accepted the connection", means)
         why = _why(result)
-        if why == SILENT and not _is_ip(host) and not self.resolves(host, GRACE).worked:
+        if why == SILENT and not _is_ip(host) and not self.resolves(host, ONCE_MORE).worked:
             why = UNRESOLVED
+        if why == UNRESOLVED:
+            return Answer(False, f"{host} {why}", means)
         if why is not None:
             return Answer(False, f"{host}:{port} {why}", means)
         said = result.output.decode(errors="replace").strip() or "nothing was said"

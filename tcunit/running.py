@@ -180,6 +180,10 @@ class RunningContainer:
             self.engine.logs(self.id, stdout=False, stderr=True),
         )
 
+    def has_file(self, path: str) -> bool:
+        """Whether there is a file or a folder in it."""
+        return self.engine.has_path(self.id, path)
+
     def log_so_far(self, stdout: bool, stderr: bool) -> str:
         """What it logged since this start; begins to follow the log at the first call."""
         key = (stdout, stderr)

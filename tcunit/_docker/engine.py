@@ -332,6 +332,16 @@ class Engine:
                 stream.close()
             return int(api.exec_inspect(created["Id"])["ExitCode"]), chunks
 
+    def has_path(self, container: str, path: str) -> bool:
+        """Whether there is a file or a folder in a container; it need have no shell."""
+        api = self.client.api
+        url = f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
+        with translated(f"looking for {path} in {container}"):
+            answer = api.head(url, params={"path": path}, timeout=api.timeout)
+            if not answer.ok and answer.status_code != 404:
+                answer.raise_for_status()
+            return bool(answer.ok)
+
     def events(self, filters: Json) -> Any:
         """The engine's events from now on, as a stream of dicts that has ``close()``."""
         with translated("subscribing to the engine's events"):

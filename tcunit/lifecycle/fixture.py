@@ -18,7 +18,7 @@ from ..settings import CONNECTION_MODE, KEEP, Settings
 from .declared import FIXTURE, Declared, Launch
 from .graph import in_order
 from .kept import announcement
-from .ledger import Entry
+from .ledger import Entry, ledger
 from .scopes import check_scopes, of_scope, run_scope
 from .startup import StartSet
 
@@ -127,15 +127,20 @@ class References:
         """What a reference means: a started copy, ``omitted``, or itself if it already runs."""
         if not isinstance(reference, Declared):
             return reference
-        attribute = self._attributes.get(id(reference))
-        if attribute is not None:
-            return self._replicas.get(attribute, omitted)
+        declared = self.resolve_declared(reference)
+        if declared is not reference:
+            return declared
         if reference.is_started or reference in self._replicas.values():
             return reference
         if id(reference) not in self._undeclared:
             self._kept.append(reference)
             self._undeclared[id(reference)] = _copy_for(reference, "")
         return self._undeclared[id(reference)]
+
+    def resolve_declared(self, reference: Any) -> Any:
+        """What a reference to a declaration of the class means; other things are themselves."""
+        attribute = self._attributes.get(id(reference))
+        return reference if attribute is None else self._replicas.get(attribute, omitted)
 
 
 def graph_of(
@@ -156,6 +161,16 @@ def graph_of(
         ]
     by_name = {thing.known_as: thing for thing in graph if thing.known_as}
     return {thing: _nodes(needed, graph, by_name) for thing, needed in graph.items()}
+
+
+def declared_graph(cls: type, declared: Mapping[str, Declared]) -> dict[Declared, list[Declared]]:
+    """What needs what among the declarations of a class, as far as it is known before a start."""
+    resolve = References(cls, declared).resolve_declared
+    graph = {}
+    for thing in declared.values():
+        needed = [resolve(each) for each in thing.needs()]
+        graph[thing] = [each for each in needed if isinstance(each, Declared)]
+    return graph
 
 
 def _refuse_left_out(thing: Declared, resolve: Callable[[Any], Any]) -> None:
@@ -200,6 +215,7 @@ class ClassFixture:
         self._launch: Launch | None = None
         self._set: StartSet | None = None
         self._test_set: StartSet | None = None
+        self._kept: dict[Entry, None] = {}
 
     def started(self, declaration: Declared) -> Declared:
         """The class's copy of a declaration."""
@@ -266,8 +282,16 @@ class ClassFixture:
         """
         if self._set is None or not self._settings.get(KEEP):
             return ()
-        self._set.keep()
-        return self._set.kept
+        for starting in (self._set, self._test_set):
+            if starting is not None:
+                starting.keep()
+                self._kept.update(dict.fromkeys(starting.kept))
+        for thing in of_scope(self._graph, "run"):
+            for entry in thing.kept():
+                if entry not in self._kept:
+                    ledger.keep(entry)
+                    self._kept[entry] = None
+        return list(self._kept)
 
     def stop(self) -> None:
         """Stop and remove what is not kept; the attributes read as declarations again."""
@@ -275,8 +299,8 @@ class ClassFixture:
             delattr(self._cls, FIXTURE)
         if self._set is not None:
             self._set.stop()
-            if self._set.kept:
-                print(announcement(self._cls.__qualname__, self._set.kept), file=sys.stderr)
+            if kept := [*self._kept] or self._set.kept:
+                print(announcement(self._cls.__qualname__, kept), file=sys.stderr)
 
 
 def _copy_for(declaration: Declared, attribute: str) -> Declared:

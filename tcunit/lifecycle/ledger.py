@@ -150,9 +150,12 @@ class Ledger:
             return
         self._pid = os.getpid()
         self._entries.clear()
-        for step in (reapers.disarm, self.clear):  # the latest comes first
+        for step in (self._disarm, self.clear):  # the latest comes first
             atexit.unregister(step)
             atexit.register(step)
+
+    def _disarm(self) -> None:
+        reapers.disarm(is_clean=not self.remaining())
 
     def abandon(self) -> None:
         """In a forked child: all of this is the parent's."""

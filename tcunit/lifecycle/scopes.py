@@ -6,10 +6,10 @@ process ends. What lives longer may not need what lives shorter.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 
 from ..errors import DeclarationError
 from ..settings import Settings
@@ -19,12 +19,12 @@ from .startup import StartSet
 Graph = Mapping[Declared, Iterable[Declared]]
 
 
-@dataclass
+@dataclasses.dataclass
 class RunScope:
     """What the classes of this process share."""
 
-    _copies: dict[int, tuple[Declared, Declared]] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _copies: dict[int, tuple[Declared, Declared]] = dataclasses.field(default_factory=dict)
+    _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
     def copy_of(self, declaration: Declared, attribute: str) -> Declared:
         """The one copy of a declaration that all classes share."""
@@ -37,7 +37,8 @@ class RunScope:
         with self._lock:
             missing = part_of(graph, [each for each in graph if not each.is_started])
             if missing:
-                StartSet(missing, launch, settings).start()
+                # A launch of its own: a class that gives up its own starts does not end these.
+                StartSet(missing, dataclasses.replace(launch), settings).start()
 
     def abandon(self) -> None:
         """In a forked child: all of it is the parent's."""

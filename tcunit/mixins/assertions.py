@@ -67,7 +67,9 @@ class ContainerAssertionsMixin(unittest.TestCase):
         """
         mode = mode_here(self)
         reason = _until_none(
-            lambda left: _why_unreachable(container, port, mode, left, payload), timeout
+            lambda left: _why_unreachable(container, port, mode, left, payload),
+            timeout,
+            telling="refused" if Port.parse(port).protocol == "udp" else "",
         )
         if reason is not None:
             why = f"{_named(container, port)} is not reachable: {reason}"
@@ -274,7 +276,7 @@ class ContainerAssertionsMixin(unittest.TestCase):
             reason = _why_not_ready(container, strategy, timeout)
         except ContainerDied as error:
             found = strategy.count(_logged(container, stream, container.running.logs_since))
-            reason = None if found >= times else f"{error}\nIt logged that {found} times."
+            reason = None if found >= times else f"{error}\nIts whole log has that {found} times."
         if reason is not None:
             self._tcunit_fail(msg, reason)
 
@@ -318,7 +320,7 @@ class ContainerAssertionsMixin(unittest.TestCase):
         try:
             result = container.exec(command)
         except EngineError as error:
-            why = _why_not_up(container) or f"{who}: the command could not be run: {error}"
+            why = _why_not_up(container, who) or f"{who}: the command could not be run: {error}"
             self._tcunit_fail(msg, why + _last_words(container))
         said = result.output.decode(errors="replace").rstrip()
         if result.exit_code != code:
@@ -368,24 +370,33 @@ class _Final(str):
     """A reason that no waiting changes."""
 
 
-def _until_none(ask: Callable[[float], str | None], timeout: float) -> str | None:
-    """Ask until there is nothing to complain of, or the time is over: the last complaint."""
+def _until_none(
+    ask: Callable[[float], str | None], timeout: float, telling: str = ""
+) -> str | None:
+    """Ask until there is nothing to complain of, or the time is over: the last complaint.
+
+    Args:
+        telling: a word for which a complaint is kept; kernels refuse datagrams a few times only,
+            and then are silent.
+    """
     deadline = time.monotonic() + timeout
+    said = ""
     while True:
         reason = ask(max(deadline - time.monotonic(), 0.05))
-        if reason is None or isinstance(reason, _Final) or time.monotonic() + PAUSE > deadline:
+        if reason is None or isinstance(reason, _Final):
             return reason
+        said = said if telling and telling in said else reason
+        if time.monotonic() + PAUSE > deadline:
+            return said
         time.sleep(PAUSE)
 
 
-def _why_not_up(container: DockerContainer) -> str | None:
+def _why_not_up(container: DockerContainer, who: str = "it") -> str | None:
     """Why a container answers nobody, whatever its network; ``None`` if that is not so."""
-    running = container.running
-    state = running.state()
+    state = container.running.state()
     if not state.running:
-        return _Final(f"{running.description} does not run: {state}")
+        return _Final(f"{who} does not run: {state}")
     if state.status == "paused":
-        who = running.description
         return f"{who} is paused: the kernel accepts connections, but no process answers them"
     return None
 
@@ -451,11 +462,11 @@ def _why_cannot_reach(
     port: int,
     timeout: float,
 ) -> str | None:
-    if (why := _why_not_up(source)) is not None:
+    if (why := _why_not_up(source, source.running.description)) is not None:
         return why
     if isinstance(target, str):
         host = target
-    elif (why := _why_not_up(target)) is not None:
+    elif (why := _why_not_up(target, target.running.description)) is not None:
         return why
     elif not (host := _address_for(source.running, target.running)):
         return _Final(f"they share no network: {_on(source)}, {_on(target)}")
@@ -466,11 +477,12 @@ def _why_cannot_reach(
 def _why_unresolved(
     inside: Inside, source: DockerContainer, name: str, address: str | None, timeout: float
 ) -> str | None:
-    if (why := _why_not_up(source)) is not None:
+    if (why := _why_not_up(source, source.running.description)) is not None:
         return why
     answer = inside.resolves(name, timeout)
     if not answer.worked:
-        return f"{answer.said} in {_on(source)}"
+        known = ", ".join(networks_of(source.running)) or "no network"
+        return f"{answer.said} in {source.running.description}, which is on {known}"
     if address is not None and address not in answer.said.split():
         return _Final(f"{name} resolves to {answer.said}, not to {address}")
     return None

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..connection import ConnectionMode, Endpoint, mode_in_use, using_connection_mode
 from ..container import DockerContainer
+from ..errors import SettingError
 from ..lifecycle.declared import FIXTURE
 from ..lifecycle.fixture import ClassFixture
 from ..ports import PortLike
@@ -70,7 +71,10 @@ class ConnectionMixin(unittest.TestCase):
 
 def mode_here(case: object) -> ConnectionMode | str | None:
     """The mode that a test case asks for; ``None`` where ``using_connection_mode`` wins over it."""
-    return None if mode_in_use() else getattr(case, "connection_mode", None)
+    if mode_in_use():
+        return None
+    made_for = mode_of(case) if isinstance(case, unittest.TestCase) else None
+    return made_for or getattr(case, "connection_mode", None)
 
 
 def _why_not(cls: type, mode: ConnectionMode) -> str | None:
@@ -95,6 +99,8 @@ def _report(
             result.addFailure(case, _failure(case, f"{text}\nTCUNIT_REQUIRE_MODES says it must."))
         else:
             result.addSkip(case, text)
+    except SettingError:
+        result.addError(case, sys.exc_info())
     finally:
         result.stopTest(case)
 

@@ -18,8 +18,10 @@ from ..lifecycle.fixture import (
     ClassFixture,
     check_fixed_ports,
     declarations_of,
+    declared_graph,
     settle_clusters,
 )
+from ..lifecycle.scopes import check_scopes
 from ..settings import WITHOUT_ENGINE, Settings
 
 __unittest = True
@@ -40,6 +42,7 @@ class ContainersMixin(unittest.TestCase):
             if isinstance(declaration, DockerContainer):
                 declaration.check()
         check_fixed_ports(declared.values())
+        check_scopes(declared_graph(cls, declared))
 
     @classmethod
     def setUpClass(cls) -> None:
@@ -64,7 +67,7 @@ class ContainersMixin(unittest.TestCase):
             vars(self)[IN_TEST] = self._tcunit_complain
         fixture: ClassFixture | None = type(self).__dict__.get(FIXTURE)
         try:
-            if fixture is None or not fixture.has_test_work:
+            if fixture is None or not fixture.has_test_work or self._tcunit_is_skipped():
                 return super().run(result)
             return self._tcunit_run(fixture, result or self.defaultTestResult())
         finally:
@@ -88,6 +91,11 @@ class ContainersMixin(unittest.TestCase):
                 fixture.end_test()
             except Exception:
                 result.addError(self, sys.exc_info())
+
+    def _tcunit_is_skipped(self) -> bool:
+        """Whether a decorator skips this test, so that nothing is to be started for it."""
+        method = getattr(self, self._testMethodName)
+        return any(getattr(each, "__unittest_skip__", False) for each in (type(self), method))
 
     def _tcunit_complain(self, attribute: str) -> None:
         cls = type(self)

@@ -8,12 +8,13 @@ each class that ``parameterized_class`` makes of it.
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import unittest
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from ..connection import ConnectionMode
+from ..connection import ConnectionMode, using_connection_mode
 from ..errors import DeclarationError
 
 Target = TypeVar("Target", bound=Callable[..., Any])
@@ -37,17 +38,35 @@ def each_connection_mode(target: Target) -> Target:
     if not callable(target):
         raise DeclarationError("put @each_connection_mode below @parameterized.expand, not above")
 
-    @functools.wraps(target)
-    def unexpanded(self: unittest.TestCase, *args: Any, **kwargs: Any) -> Any:
-        if getattr(self, MODE, None) is None and mode_of(self) is None:
+    def check(case: unittest.TestCase) -> None:
+        if getattr(case, MODE, None) is None and mode_of(case) is None:
             raise DeclarationError(
-                f"{type(self).__qualname__} uses @each_connection_mode but does not inherit "
+                f"{type(case).__qualname__} uses @each_connection_mode but does not inherit "
                 f"ConnectionMixin (or ContainerTestCase), which makes its tests: add it"
             )
+
+    @functools.wraps(target)
+    def unexpanded(self: unittest.TestCase, *args: Any, **kwargs: Any) -> Any:
+        check(self)
         return target(self, *args, **kwargs)
 
-    setattr(unexpanded, MARK, True)
-    return cast(Target, unexpanded)
+    is_async = inspect.iscoroutinefunction(target)
+    marked = _awaiting(target, check) if is_async else unexpanded
+    setattr(marked, MARK, True)
+    return cast(Target, marked)
+
+
+def _awaiting(
+    target: Callable[..., Any], check: Callable[[unittest.TestCase], None]
+) -> Callable[..., Any]:
+    """A coroutine function in place of another, which runners know by its being one."""
+
+    @functools.wraps(target)
+    async def unexpanded(self: unittest.TestCase, *args: Any, **kwargs: Any) -> Any:
+        check(self)
+        return await target(self, *args, **kwargs)
+
+    return unexpanded
 
 
 def mode_of(case: unittest.TestCase) -> ConnectionMode | None:
@@ -91,10 +110,15 @@ def _without_argument(method: Callable[..., Any]) -> Callable[..., Any]:
     """The method as ``parameterized`` calls it; the mode is known by the time that it runs."""
 
     @functools.wraps(method)
-    def run(self: unittest.TestCase, _mode: ConnectionMode) -> Any:
+    def run(self: unittest.TestCase, mode: ConnectionMode) -> Any:
         return method(self)
 
-    return run
+    @functools.wraps(method)
+    async def run_async(self: unittest.TestCase, mode: ConnectionMode) -> Any:
+        with using_connection_mode(mode):  # its task has an older context than run() has
+            return await method(self)
+
+    return run_async if inspect.iscoroutinefunction(method) else run
 
 
 def _expand_class(cls: type) -> None:

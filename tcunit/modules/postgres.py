@@ -101,9 +101,11 @@ class PostgresContainer(DockerContainer):
     def _administer(self, *statements: str) -> None:
         """Run statements by the server's own client; connections to the database are ended."""
         words = [word for each in statements for word in ("-c", each)]
-        command = ["psql", "-q", "-v", "ON_ERROR_STOP=1", "-U", self.username, "-d", "postgres"]
+        from_there = "template1" if self.dbname == "postgres" else "postgres"
+        command = ["psql", "-q", "-v", "ON_ERROR_STOP=1", "-U", self.username, "-d", from_there]
         number = str(Port.parse(self.port).number)
-        result = self.exec([*command, "-p", number, *words], environment={"PGOPTIONS": QUIETLY})
+        environment = {"PGOPTIONS": QUIETLY, "PGPASSWORD": self.password}
+        result = self.exec([*command, "-p", number, *words], environment=environment)
         if result.exit_code != 0:
             raise EngineError(f"{self.label} could not be reset: {result.output.decode()}")
 

@@ -41,6 +41,19 @@ def _why_not(host: str, port: int) -> str | None:
     return f"{host}:{port} answered {answer[:40].decode(errors='replace').strip()!r}"
 
 
+def _command(host: str, port: int, *commands: list[str]) -> None:
+    """Send commands that are answered with OK; raises ``OSError`` where one is not."""
+    with socket.create_connection((host, port), timeout=10) as connection:
+        with connection.makefile("rb") as answers:
+            for words in commands:
+                encoded = [word.encode() for word in words]
+                parts = [b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded]
+                connection.sendall(b"*%d\r\n%s" % (len(parts), b"".join(parts)))
+                answer = answers.readline().strip()
+                if answer != b"+OK":
+                    raise OSError(f"it answered {words[0]} with {answer.decode()!r}")
+
+
 class RedisContainer(DockerContainer):
     """A Redis server; with a password if one is given."""
 
@@ -61,12 +74,12 @@ class RedisContainer(DockerContainer):
     _knows_reset = True
 
     def _go_back(self) -> None:
-        login = ["-a", self.password, "--no-auth-warning"] if self.password else []
-        result = self.exec(
-            ["redis-cli", *login, "-p", str(Port.parse(self.port).number), "flushall"]
-        )
-        if result.exit_code != 0 or b"OK" not in result.output:
-            raise EngineError(f"{self.label} could not be flushed: {result.output.decode()}")
+        running = self.running
+        commands = [["AUTH", self.password]] if self.password else []
+        try:
+            _command(*running.probe_address(self.port)[:2], *commands, ["FLUSHALL"])
+        except OSError as error:
+            raise EngineError(f"{running.description} could not be flushed: {error}") from error
 
     def get_connection_url(self) -> str:
         """``redis://…`` from here."""

@@ -108,14 +108,18 @@ class Reapers:
         for net in self._nets or ():
             net.proceed()
 
-    def disarm(self) -> None:
-        """End the nets of a process that ends in order, the guard last."""
+    def disarm(self, *, is_clean: bool) -> None:
+        """End the nets of a process that ends in order, the guard last.
+
+        Args:
+            is_clean: nothing is left that a later sweep would have to know for a dead session's.
+        """
         with self._mutex:
             for net in (self._nets or [])[::-1]:
                 net.disarm()
             self._nets = None
             if self._lock is not None:
-                self._lock.release()
+                self._lock.release(forget=is_clean)
                 self._lock = None
 
     def status(self) -> dict[str, str]:

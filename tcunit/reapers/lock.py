@@ -38,10 +38,14 @@ class SessionLock:
                     return None
         return None
 
-    def release(self) -> None:
-        """Give it back, because the session is over."""
-        with contextlib.suppress(OSError):
-            self.path.unlink()
+    def release(self, *, forget: bool) -> None:
+        """Give it back, because the session is over; its file stays unless it is to be forgotten.
+
+        A file that nobody has locked tells everyone that the session is dead.
+        """
+        if forget:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
         self._file.close()
 
     def abandon(self) -> None:

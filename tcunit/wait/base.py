@@ -116,6 +116,10 @@ class WaitTarget(Protocol):
         """Run a command in it; raises ``TimeoutError`` after a limit in seconds."""
         ...
 
+    def has_file(self, path: str) -> bool:
+        """Whether there is a file or a folder in it."""
+        ...
+
     def log_so_far(self, stdout: bool, stderr: bool) -> str:
         """What it logged since this start; the first call begins to follow the log."""
         ...

@@ -102,7 +102,7 @@ class HttpWaitStrategy(WaitStrategy):
 
     def begin(self, target: WaitTarget) -> Probe:
         """Choose the port and ask at the best address from here."""
-        port = self.port or _only_port(target)
+        port = self.port or only_port(target, "wait.for_http('/', port=8080)")
 
         def probe() -> str | None:
             host, number, _ = target.probe_address(port)
@@ -135,12 +135,12 @@ class HttpWaitStrategy(WaitStrategy):
         return f"{scheme.upper()} {self.request.method} {self.request.path.partition('?')[0]}{port}"
 
 
-def _only_port(target: WaitTarget) -> Port:
+def only_port(target: WaitTarget, example: str) -> Port:
+    """The one TCP port that a container exposes; the error for another number has an example."""
     ports = [port for port in target.exposed_ports if port.protocol == "tcp"]
     if len(ports) != 1:
         known = ", ".join(map(str, ports)) or "none"
         raise DeclarationError(
-            f"{target.description} exposes {known}: say which port to ask, as in "
-            f"wait.for_http('/', port=8080)"
+            f"{target.description} exposes {known}: say which port to ask, as in {example}"
         )
     return ports[0]

@@ -487,6 +487,18 @@ class ListenTest(unittest.TestCase):
             (ROOTLESS, HERE, loopback, "loopback alone"),
             (REMOTE, HERE, every, "all interfaces, because the engine is remote"),
             (REMOTE, None, every, "all interfaces, because the engine is remote"),
+            (
+                replace(REMOTE, hostname="127.0.0.1"),
+                HERE,
+                both,
+                "loopback and the network's gateway",
+            ),
+            (
+                replace(REMOTE, hostname="localhost"),
+                NETWORK,
+                every,
+                "all interfaces, because the engine is remote",
+            ),
             (over, HERE, every, "all interfaces, because TC_HOST names the host"),
         ]:
             with self.subTest(engine=engine, network=network):
