@@ -202,18 +202,21 @@ class Faults(ContainerOptions):
             return self._faulty("partitioned", _nothing, _nothing)
         return self._ruled("partitioned", rules)
 
-    def _ruled(self, fault: str, rules: Sequence[Rule]) -> AbstractContextManager[Self]:
+    @contextlib.contextmanager
+    def _ruled(self, fault: str, rules: Sequence[Rule]) -> Iterator[Self]:
         """Set rules in its network namespace, and take back those that were set."""
         undo = contextlib.ExitStack()
+        with contextlib.ExitStack() as ending:  # the helper goes, whatever becomes of the container
 
-        def make() -> None:
-            _refuse_foreign_network(self.running, fault)
-            helper = undo.enter_context(beside(self.running, "NET_ADMIN"))
-            for command, take_back in rules:
-                _run(helper, command)
-                undo.callback(_run, helper, take_back)
+            def make() -> None:
+                _refuse_foreign_network(self.running, fault)
+                helper = ending.enter_context(beside(self.running, "NET_ADMIN"))
+                for command, take_back in rules:
+                    _run(helper, command)
+                    undo.callback(_run, helper, take_back)
 
-        return self._faulty(fault, make, undo.close)
+            with self._faulty(fault, make, undo.close):
+                yield self
 
 
 def _nothing() -> None:

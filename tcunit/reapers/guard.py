@@ -18,6 +18,7 @@ from typing import Any
 
 from .._docker import Engine
 from .._session import session_id
+from .lock import lock_path
 
 log = logging.getLogger("tcunit")
 
@@ -78,6 +79,8 @@ class Guard:
     def disarm(self) -> None:
         """Close the pipe: it goes at once if nothing is left, else it removes that."""
         with self._lock:
+            with contextlib.suppress(OSError):
+                self._write("end")
             process, self._process = self._process, None
             self._problem = "the process is ending"  # and no other one is started
         if process is None:
@@ -132,7 +135,8 @@ class Guard:
             self._problem = f"it cannot be started: {error}"
             log.warning("The guard is not armed: %s. The other nets remain.", self._problem)
             return
-        self._write("begin", session=session_id(), path=_absolute(sys.path))
+        lock = str(lock_path(session_id()))
+        self._write("begin", session=session_id(), path=_absolute(sys.path), lock=lock)
         for key, engine in self._engines.items():
             self._write("engine", key=key, engine=engine)
         for name in self._kept:

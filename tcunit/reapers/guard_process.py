@@ -7,19 +7,23 @@ more, however it died. It imports nothing but the standard library until somethi
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 import time
 from typing import Any
 
 ALIVE_LIMIT = 60.0
+LOCK_LIMIT = 1.0
 
 
 class Book:
     """What the test process has told."""
 
     def __init__(self) -> None:
-        self.session = ""
+        self.session = self.lock = ""
+        self.has_ended = False
         self.path: list[str] = []
         self.engines: dict[str, Any] = {}
         self.names: dict[str, tuple[str, bool]] = {}
@@ -31,6 +35,9 @@ class Book:
         match message["say"]:
             case "begin":
                 self.session, self.path = message["session"], message["path"]
+                self.lock = message["lock"]
+            case "end":
+                self.has_ended = True
             case "engine":
                 self.engines[message["key"]] = message["engine"]
             case "announce":
@@ -54,6 +61,22 @@ def main() -> None:
             break  # cut off in the middle: its writer is dead
     if book.names or book.kept:
         clean_up(book)
+    elif not book.has_ended:
+        forget_lock(book.lock)
+
+
+def forget_lock(path: str) -> None:
+    """Remove the lock file of a process that was killed while it had nothing."""
+    deadline = time.monotonic() + LOCK_LIMIT
+    while os.path.exists(path) and time.monotonic() < deadline:
+        with contextlib.suppress(OSError, ImportError):
+            import fcntl
+
+            with open(path, "rb+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(path)
+                return
+        time.sleep(0.02)
 
 
 def clean_up(book: Book) -> None:
