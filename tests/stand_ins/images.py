@@ -74,7 +74,9 @@ class Images:
             )
 
     def _look(self) -> None:
-        for listed in self._client.api.images(filters={"reference": PREFIX + "*"}):
+        # A star stands for no slash, and some names have one.
+        names = [PREFIX + "*", PREFIX + "*/*"]
+        for listed in self._client.api.images(filters={"reference": names}):
             for tag in listed["RepoTags"] or ():
                 self._recipes[tag] = (listed["Labels"] or {}).get(LABEL)
                 self._ids[tag] = listed["Id"]

@@ -1,6 +1,6 @@
 """What a probe saw, and the table that it makes.
 
-The table's home is ``docs/connection-modes.md``. A test fails where its environment's rows there
+The table's home is the README. A test fails where its environment's rows there
 are not what it saw; ``TCUNIT_WRITE_TABLE=1`` writes them instead.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from tcunit import ConnectionMode
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "connection-modes.md"
+DOCUMENT = Path(__file__).parents[3] / "README.md"
 WRITE = "TCUNIT_WRITE_TABLE"
 HEAD = ("| environment | mode | host | port | works |", "|---|---|---|---|---|")
 
@@ -145,8 +145,14 @@ def check_table(case: unittest.TestCase, environment: str, report: Report) -> No
 
 
 def in_order(lines: list[str]) -> list[str]:
-    """The document with the table's rows in the order of the environments, at its end."""
-    rows = [line for line in lines if line.startswith("| ") and line not in HEAD]
+    """The document with the table's rows in the order of the environments, below its head."""
     rank = {name: number for number, name in enumerate(ENVIRONMENTS)}
-    text = [line for line in lines if line not in rows]
-    return [*text, *sorted(rows, key=lambda row: rank[row.split(" | ")[0].removeprefix("| ")])]
+    rows = [line for line in lines if _environment(line) in rank]
+    text = [line for line in lines if _environment(line) not in rank]
+    below = text.index(HEAD[1]) + 1
+    rows.sort(key=lambda row: rank[_environment(row)])
+    return [*text[:below], *rows, *text[below:]]
+
+
+def _environment(line: str) -> str:
+    return line.removeprefix("| ").partition(" | ")[0]

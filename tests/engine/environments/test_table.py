@@ -1,7 +1,8 @@
-"""The table of ``docs/connection-modes.md`` as a whole; rows are checked where they are seen."""
+"""The table of the README as a whole; rows are checked where they are seen."""
 
 from __future__ import annotations
 
+import itertools
 import unittest
 
 from tcunit import ConnectionMode
@@ -16,7 +17,8 @@ class TableTest(unittest.TestCase):
         lines = DOCUMENT.read_text().splitlines()
         start = lines.index(HEAD[0])
         self.assertEqual(list(HEAD), lines[start : start + 2])
-        rows = [line.strip("| ").split(" | ") for line in lines[start + 2 :]]
+        table = itertools.takewhile(lambda line: line.startswith("| "), lines[start + 2 :])
+        rows = [line.strip("| ").split(" | ") for line in table]
         actual = [(row[0], row[1].partition(" (")[0].strip("`")) for row in rows]
         expected = [(name, mode.value) for name in ENVIRONMENTS for mode in ConnectionMode]
         self.assertEqual(expected, actual)

@@ -1,0 +1,1 @@
+"""A service that loses what it depends on."""
