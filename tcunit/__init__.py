@@ -37,7 +37,7 @@ from ._version import __version__
 from .case import ContainerTestCase
 from .connection import ConnectionMode, Endpoint, using_connection_mode
 from .container import DockerContainer, GenericContainer
-from .lifecycle.fixture import omitted
+from .lifecycle.references import omitted
 from .mixins.assertions import ContainerAssertionsMixin
 from .mixins.connection import ConnectionMixin
 from .mixins.containers import ContainersMixin

@@ -17,8 +17,9 @@ from .images import short_name
 from .launching import Launching
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.events import stream_of
-from .lifecycle.fixture import check_fixed_ports, graph_of, launch_for
+from .lifecycle.fixture import check_fixed_ports, launch_for
 from .lifecycle.ledger import Entry, ledger
+from .lifecycle.references import graph_of
 from .lifecycle.startup import StartSet
 from .network import Network
 from .ports import Port, PortLike

@@ -14,13 +14,8 @@ from typing import Any
 from ..container import DockerContainer
 from ..errors import DeclarationError, EngineNotFound, NotStarted
 from ..lifecycle.declared import FIXTURE, IN_TEST, Declared
-from ..lifecycle.fixture import (
-    ClassFixture,
-    check_fixed_ports,
-    declarations_of,
-    declared_graph,
-    settle_clusters,
-)
+from ..lifecycle.fixture import ClassFixture, check_fixed_ports
+from ..lifecycle.references import declarations_of, declared_graph, settle_clusters
 from ..lifecycle.scopes import check_scopes
 from ..settings import WITHOUT_ENGINE, Settings
 

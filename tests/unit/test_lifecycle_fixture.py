@@ -12,8 +12,9 @@ from parameterized import parameterized_class
 from tcunit import ContainerTestCase, DockerContainer, Network, omitted
 from tcunit.errors import CycleError, DeclarationError
 from tcunit.lifecycle.declared import FIXTURE, Declared
-from tcunit.lifecycle.fixture import (
-    ClassFixture,
+from tcunit.lifecycle.fixture import ClassFixture
+from tcunit.lifecycle.graph import in_order
+from tcunit.lifecycle.references import (
     Cluster,
     References,
     cluster_of,
@@ -21,7 +22,6 @@ from tcunit.lifecycle.fixture import (
     graph_of,
     settle_clusters,
 )
-from tcunit.lifecycle.graph import in_order
 from tcunit.settings import Settings
 
 

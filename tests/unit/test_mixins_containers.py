@@ -10,7 +10,7 @@ from unittest import mock
 
 from tcunit import ConnectionMode, ContainersMixin, ContainerTestCase, DockerContainer, Network
 from tcunit.errors import DeclarationError, EngineNotFound, NotStarted, PortError, SettingError
-from tcunit.lifecycle.fixture import declarations_of
+from tcunit.lifecycle.references import declarations_of
 
 from .in_memory import free_port
 
