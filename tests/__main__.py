@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import queue
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -101,6 +102,8 @@ def side_by_side(names: list[str], width: int) -> Iterator[Outcome]:
 
 def main(names: list[str]) -> int:
     """Run the modules that are named, or all of them; 0 where every one has passed."""
+    # What runs in the background ignores Ctrl-C, and hands that on to processes that test it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     began, outcomes = time.monotonic(), []
     for outcome in side_by_side(names or modules(), (os.cpu_count() or 1) + 1):
         outcomes.append(outcome)

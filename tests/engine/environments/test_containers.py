@@ -176,7 +176,7 @@ class JoiningTest(EngineTest, EnvironmentTest, ContainerTestCase):
 def remaining(told: dict[str, Any]) -> list[str]:
     """What is still there of a probe that held."""
     client = engine().client
-    found = [each.name for each in client.containers.list(all=True)]
+    found = [each.name for each in client.containers.list(all=True, ignore_removed=True)]
     found += [each.name for each in client.networks.list()]
     return [name for name in [*told["containers"], told["network"]] if name in found]
 
