@@ -35,7 +35,7 @@ class Book:
         match message["say"]:
             case "begin":
                 self.session, self.path = message["session"], message["path"]
-                self.lock = message["lock"]
+                self.lock = message.get("lock", "")
             case "end":
                 self.has_ended = True
             case "engine":
