@@ -93,7 +93,10 @@ class ReadmeTextTest(unittest.TestCase):
         self.assertEqual(known, told)
 
     def test_links(self) -> None:
-        """Every file that it links to is there."""
+        """Every file, and every section, that it links to is there."""
         links = re.findall(r"\]\(([^):]+)\)", self.text)
         self.assertGreater(len(links), 1)
-        self.assertEqual([], [link for link in links if not (ROOT / link).is_file()])
+        titles = re.findall(r"^#+ (.+)$", self.text, re.MULTILINE)
+        anchors = {"#" + re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in titles}
+        lost = [each for each in links if each not in anchors and not (ROOT / each).is_file()]
+        self.assertEqual([], lost)
