@@ -233,7 +233,7 @@ class DockerContainer(Faults):
         running = self.running
         if running.was_ready:
             running.restarts_before = running.state().restarts
-            running.notice("what happened while nobody waited")
+            running.notice("what happened while nobody waited", {})
         asked = strategy or (self._prepared or self._request).wait or DefaultWaitStrategy()
         limit = running.surroundings.settings.get(START_TIMEOUT)
         events = stream_of(running.engine)

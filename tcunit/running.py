@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -92,6 +92,7 @@ class RunningContainer:
     info: Json = field(default_factory=dict)
     _logs: dict[tuple[bool, bool], LogFollower] = field(default_factory=dict)
     _look_again: bool = True
+    _exit_told: int | None = None
     _looked: float = 0.0
 
     # -- state ----------------------------------------------------------------------------------
@@ -101,15 +102,29 @@ class RunningContainer:
         """Whether its start was given up."""
         return bool(self.is_cancelled and self.is_cancelled())
 
-    def notice(self, action: str) -> None:
+    def notice(self, action: str, told: Mapping[str, str]) -> None:
         """Take note of an event of the engine about this container."""
+        if action == "die" and told.get("exitCode", "").isdecimal():
+            self._exit_told = int(told["exitCode"])
+        elif action == "start":
+            self._exit_told = None
         self._look_again = True
         self.changed.set()
+
+    def exit_told(self) -> int | None:
+        """The exit code that the engine told when it ended, if it ended for good.
+
+        It is known some tenths of a second before the engine answers questions about it again.
+        """
+        policy = (self.info.get("HostConfig") or {}).get("RestartPolicy") or {}
+        return self._exit_told if policy.get("Name") in (None, "", "no") else None
 
     def refresh(self) -> Json:
         """Ask the engine anew, as after a restart: addresses and mapped ports may have changed."""
         self._looked = time.monotonic()
         self.info = self.engine.inspect(self.id)
+        if (self.info.get("State") or {}).get("Running"):
+            self._exit_told = None  # it was started again
         return self.info
 
     def state(self) -> ContainerState:

@@ -9,14 +9,15 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .._docker import Engine
 from .._session import SESSION_LABEL, session_id
 from ..errors import EngineError
 
-Listener = Callable[[str], None]
+Listener = Callable[[str, Mapping[str, str]], None]
+"""Is told an action ("die", "health_status: healthy") and the engine's attributes of it."""
 
 
 class EventStream:
@@ -51,7 +52,7 @@ class EventStream:
 
     @contextlib.contextmanager
     def listening(self, container: str, listener: Listener) -> Iterator[None]:
-        """Call a listener with each action ("die", "health_status: healthy") of a container."""
+        """Call a listener with each event about a container."""
         self._listeners[container] = listener
         try:
             yield
@@ -71,7 +72,8 @@ class EventStream:
         with contextlib.suppress(Exception):  # closed from another thread, or the engine is gone
             for event in stream:
                 if listener := self._listeners.get(event.get("id", "")):
-                    listener(str(event.get("Action", "")))
+                    told = (event.get("Actor") or {}).get("Attributes") or {}
+                    listener(str(event.get("Action", "")), told)
 
     def _close(self) -> threading.Thread | None:
         stream, self._stream = self._stream, None

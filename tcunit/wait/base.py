@@ -108,6 +108,10 @@ class WaitTarget(Protocol):
         """The state of a container that ended or was restarted by its policy, else ``None``."""
         ...
 
+    def exit_told(self) -> int | None:
+        """The exit code that the engine told when it ended for good; ``None`` if it did not."""
+        ...
+
     def probe_address(self, port: PortLike) -> ProbeAddress:
         """Where to ask for one of its ports."""
         ...

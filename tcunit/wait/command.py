@@ -50,12 +50,15 @@ class ExitWaitStrategy(WaitStrategy):
         self.code = code
 
     def begin(self, target: WaitTarget) -> Probe:
-        """Ask for the state; a wrong exit code ends the wait at once."""
+        """Go by the engine's event, or by its state; a wrong exit code ends the wait at once."""
 
         def probe() -> str | None:
-            state = target.state()
-            if state.status not in ("exited", "dead"):
-                return f"still {state.status}"
+            told = target.exit_told()
+            if told is not None and self.code in (None, told):
+                return None
+            state = target.ended()
+            if state is None or state.status not in ("exited", "dead"):
+                return "still running" if state is None else f"still {state.status}"
             if self.code is not None and state.exit_code != self.code:
                 raise died(target, state, f"with another exit code than {self.code}")
             return None

@@ -32,6 +32,7 @@ class Target:
     results: list[ExecResult | Exception] = field(default_factory=list)
     address: ProbeAddress = NOWHERE
     cancelled: bool = False
+    told: int | None = None
     changed: threading.Event = field(default_factory=threading.Event)
     commands: list[tuple[str | Sequence[str], float | None]] = field(default_factory=list)
     asked_for: list[Port] = field(default_factory=list)
@@ -44,6 +45,10 @@ class Target:
         """The next state, if it is the end or a restart."""
         state = self.state()
         return state if not state.running or state.restarts else None
+
+    def exit_told(self) -> int | None:
+        """What an event told."""
+        return self.told
 
     def probe_address(self, port: PortLike) -> ProbeAddress:
         """The one address that there is."""
