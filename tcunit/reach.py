@@ -103,8 +103,9 @@ class Inside:
         """Whether a name resolves; says to which addresses."""
         result, means = self._ask(_RESOLVE, (name,), timeout)
         text = result.stdout.decode(errors="replace")
-        # nslookup names the server that it asked first.
-        found = [word for word in (text.partition("Name:")[2] or text).split() if _is_ip(word)]
+        if "Server:" in text:  # nslookup begins with the server that it asked
+            text = text.partition("Name:")[2]
+        found = [word for word in text.split() if _is_ip(word)]
         if result.exit_code == 0 and found:
             return Answer(True, " ".join(dict.fromkeys(found)), means)
         return Answer(False, f"{name} {UNRESOLVED}", means)

@@ -139,6 +139,13 @@ class ExamplesTest(RunnerTest):
         outcome = self.python("-m", "pytest", "-W", "error", "-p", "no:cacheprovider", "examples")
         self.assert_passed(outcome, rf"=== {self.count} passed in ")
 
+    def test_pytest_xdist(self) -> None:
+        """Workers side by side do not touch each other's containers; each has its session."""
+        options = ["-W", "error", "-p", "no:cacheprovider", "-n", "2", "--dist", "loadfile"]
+        outcome = self.python("-m", "pytest", *options, "examples")
+        self.assert_passed(outcome, rf"=== {self.count} passed in ")
+        self.assertEqual(2, len(set(outcome.sessions)), outcome.sessions)
+
 
 class DjangoTest(RunnerTest):
     """Django's test runner runs examples as they are, and the mixin works on its TestCase."""
@@ -191,7 +198,7 @@ class WithoutEngineTest(RunnerTest):
         self.assertEqual(1, outcome.code)
         self.assertIn("1 error in ", outcome.output)
         self.assertIn(f"DOCKER_HOST: {NO_ENGINE['DOCKER_HOST']}: ", outcome.output)
-        self.assertNotIn("_docker.py", outcome.output)
+        self.assertNotIn("def find_engine", outcome.output)
 
     def test_skip(self) -> None:
         """With TCUNIT_WITHOUT_ENGINE=skip, both runners skip and say why."""
