@@ -1,4 +1,4 @@
-"""An engine that is restarted, or away, while a class runs on it: a nested one."""
+"""An engine in trouble: restarted or away while a class runs on it, or out of address ranges."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
-from tcunit import ContainerTestCase
+from tcunit import ContainerTestCase, Network
 from tcunit._docker import find_engine
-from tcunit.errors import EngineError
+from tcunit.errors import EngineError, StartError
 from tcunit.reapers.sweep import left_by
 from tcunit.settings import Settings
 from tests.engine.environments.engines import engine_container, give_images
 from tests.engine.environments.programs import needs_local_engine
-from tests.engine.helpers import ROOT, EngineTest, free_port, until
+from tests.engine.helpers import ROOT, EngineTest, environment, free_port, until
 
-PORT = free_port()
-URL = f"tcp://127.0.0.1:{PORT}"
+PORT, SMALL_PORT = free_port(), free_port()
+URL, SMALL_URL = (f"tcp://127.0.0.1:{port}" for port in (PORT, SMALL_PORT))
 PROGRAM = """
 import sys, unittest
 from tcunit import ContainerTestCase, DockerContainer, Network, wait
@@ -96,3 +98,51 @@ class RestartedEngineTest(EngineTest, ContainerTestCase):
             process.send_signal(signal.SIGKILL)
             process.wait(timeout=30)
         until(lambda: not self.left(session), "all of it to be removed")
+
+
+def subnet(network: Network) -> str:
+    """The address range of a network."""
+    attributes: Any = network.get_wrapped_network().attrs
+    return str(attributes["IPAM"]["Config"][0]["Subnet"])
+
+
+@needs_local_engine
+class ExhaustedEngineTest(EngineTest, ContainerTestCase):
+    """An engine that has address ranges for two networks."""
+
+    nested = (
+        engine_container()
+        .with_bind_ports(2375, SMALL_PORT)
+        .with_command(["--bip=10.98.0.1/24", "--default-address-pool=base=10.98.4.0/23,size=24"])
+    )
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        engine = find_engine(Settings({"DOCKER_HOST": SMALL_URL}, Path("/nonexistent")))
+        cls.addClassCleanup(engine.client.close)
+
+    def setUp(self) -> None:
+        self.enterContext(environment(DOCKER_HOST=SMALL_URL, TESTCONTAINERS_RYUK_DISABLED="true"))
+
+    def network(self) -> Network:
+        """A network on it."""
+        made = Network().create()
+        self.addCleanup(made.remove)
+        return made
+
+    def test_no_range_is_left(self) -> None:
+        """The error names the setting that gives more; with it, there is room again."""
+        self.network(), self.network()
+        with self.assertRaisesRegex(StartError, "TCUNIT_SUBNETS"):
+            Network().create()
+        with environment(TCUNIT_SUBNETS="10.98.8.0/24"):
+            self.assertRegex(subnet(self.network()), r"10\.98\.8\.")
+
+    def test_a_range_becomes_free(self) -> None:
+        """A create waits for a removal that is under way."""
+        first, _ = self.network(), self.network()
+        removal = threading.Timer(0.5, first.remove)
+        removal.start()
+        self.addCleanup(removal.join)
+        self.assertRegex(subnet(self.network()), r"10\.98\.[45]\.0/24")
