@@ -11,8 +11,12 @@ import argparse
 import json
 import re
 import statistics
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tcunit import DockerContainer, wait
 from tcunit.wait import WaitStrategy

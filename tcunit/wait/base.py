@@ -20,7 +20,7 @@ from ..errors import ContainerDied, DeclarationError, NoAddress, NotReady, Start
 from ..ports import Port, PortLike
 
 FIRST_PAUSE = 0.001
-LONGEST_PAUSE = 0.015
+LONGEST_PAUSE = 0.01
 
 Probe = Callable[[], str | None]
 """Asks once: ``None`` when ready, else the reason why not, in one line."""

@@ -160,7 +160,7 @@ class PauseTest(unittest.TestCase):
         actual = self.pauses(Scripted(*["no"] * 30, None), 60)
         self.assertEqual(30, len(actual))
         self.assertEqual(sorted(actual), actual)
-        self.assertEqual((0.001, 0.015), (actual[0], actual[-1]))
+        self.assertEqual((0.001, 0.01), (actual[0], actual[-1]))
 
     def test_a_costly_question_is_asked_for_half_of_the_time(self) -> None:
         """After a question of half a second comes a pause of half a second."""
