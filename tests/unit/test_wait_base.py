@@ -156,7 +156,7 @@ class PauseTest(unittest.TestCase):
         return clock.pauses
 
     def test_it_begins_short_and_stays_short(self) -> None:
-        """Pauses grow from 1 ms to 15 ms and no further."""
+        """Pauses grow from 1 ms to 10 ms and no further."""
         actual = self.pauses(Scripted(*["no"] * 30, None), 60)
         self.assertEqual(30, len(actual))
         self.assertEqual(sorted(actual), actual)
