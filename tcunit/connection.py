@@ -302,12 +302,13 @@ def _fitting(host: str, bindings: Sequence[Binding]) -> Binding | None:
     exact = [each for each in bindings if each.host_ip == host]
     any_v4 = [each for each in bindings if each.is_any]
     any_v6 = [each for each in bindings if each.host_ip == "::"]
-    by_name = [] if _is_ip(host) else list(bindings)
+    by_name = [] if is_ip(host) else list(bindings)
     order = exact + (any_v6 + any_v4 if ":" in host else any_v4 + any_v6) + by_name
     return order[0] if order else None
 
 
-def _is_ip(host: str) -> bool:
+def is_ip(host: str) -> bool:
+    """Whether a host is given by its address, IPv4 or IPv6."""
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -316,7 +317,7 @@ def _is_ip(host: str) -> bool:
 
 
 def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_ip(host) and ipaddress.ip_address(host).is_loopback)
+    return host == "localhost" or (is_ip(host) and ipaddress.ip_address(host).is_loopback)
 
 
 def listen_addresses(

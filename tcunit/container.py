@@ -250,8 +250,7 @@ class DockerContainer(Faults):
         """Remove it with its anonymous volumes, if it is there."""
         launching, self._launching, self._running = self._launching, None, None
         if launching is not None and launching.entry is not None:
-            launching.entry.remove()
-            ledger.forget(launching.entry)
+            ledger.remove(launching.entry)
 
     def kept(self) -> Iterable[Entry]:
         """What stays on the engine when it is kept: itself, if it was created."""

@@ -209,8 +209,7 @@ class Network(Declared):
         """Remove it, if it is there."""
         entry, self._entry, self._running = self._entry, None, None
         if entry is not None:
-            entry.remove()
-            ledger.forget(entry)
+            ledger.remove(entry)
 
     def kept(self) -> Iterable[Entry]:
         """What stays on the engine when it is kept: itself, if it was created."""

@@ -7,13 +7,13 @@ even a shell, a helper container that shares its network namespace asks.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import math
 import re
 from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 from . import _session
+from .connection import is_ip
 from .images import with_prefix
 from .lifecycle.ledger import CONTAINER, ledger
 from .running import RunningContainer
@@ -90,7 +90,7 @@ class Inside:
         if result.exit_code == 0:
             return Answer(True, f"{host}:{port} accepted the connection", means)
         why = _why(result)
-        if why == SILENT and not _is_ip(host) and not self.resolves(host, ONCE_MORE).worked:
+        if why == SILENT and not is_ip(host) and not self.resolves(host, ONCE_MORE).worked:
             why = UNRESOLVED
         if why == UNRESOLVED:
             return Answer(False, f"{host} {why}", means)
@@ -105,7 +105,7 @@ class Inside:
         text = result.stdout.decode(errors="replace")
         if "Server:" in text:  # nslookup begins with the server that it asked
             text = text.partition("Name:")[2]
-        found = [word for word in text.split() if _is_ip(word)]
+        found = [word for word in text.split() if is_ip(word)]
         if result.exit_code == 0 and found:
             return Answer(True, " ".join(dict.fromkeys(found)), means)
         return Answer(False, f"{name} {UNRESOLVED}", means)
@@ -165,8 +165,7 @@ class Helper:
         )
 
     def __exit__(self, *_: object) -> None:
-        self._entry.remove()
-        ledger.forget(self._entry)
+        ledger.remove(self._entry)
 
 
 def _why(result: ExecResult) -> str | None:
@@ -176,14 +175,6 @@ def _why(result: ExecResult) -> str | None:
         if re.search(pattern, said):
             return reason
     return SILENT if result.exit_code in (124, 143) else None
-
-
-def _is_ip(word: str) -> bool:
-    try:
-        ipaddress.ip_address(word)
-    except ValueError:
-        return False
-    return True
 
 
 def shared_networks(one: RunningContainer, other: RunningContainer) -> dict[str, str]:

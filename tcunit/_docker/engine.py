@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -401,6 +401,3 @@ def _no_image(name: str, reason: str) -> str:
         f"the image {name} is not on the engine and cannot be pulled: {reason}. Check the name "
         f"and the tag; behind a registry mirror, set TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX."
     )
-
-
-Sink = Callable[[Json], None]

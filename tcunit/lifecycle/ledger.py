@@ -111,6 +111,11 @@ class Ledger:
             self._entries.pop(entry, None)
         reapers.forget(entry.name)
 
+    def remove(self, entry: Entry) -> None:
+        """Remove a resource from its engine; one that cannot be removed stays in the ledger."""
+        entry.remove()
+        self.forget(entry)
+
     def keep(self, entry: Entry) -> None:
         """Let a resource outlive this process, however it ends."""
         with self._lock:
@@ -129,8 +134,7 @@ class Ledger:
         """Remove everything that is left; what cannot be removed is told on stderr."""
         for entry in self.remaining():
             try:
-                entry.remove()
-                self.forget(entry)
+                self.remove(entry)
             except EngineError as error:
                 print(f"tcunit: {entry.kind} {entry.name} is left behind: {error}", file=sys.stderr)
 
