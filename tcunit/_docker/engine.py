@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 from ..errors import EngineError, ImageNotFound
 from ..images import with_tag
+from .frames import pieces, source_of
 from .options import parameters, refuse_unknown, split_options
 from .refusals import NotThere, translated
 
@@ -319,14 +320,13 @@ class Engine:
             Its exit code, and its output in the order it came, as pairs of stream (1 is stdout, 2
             is stderr) and bytes.
         """
-        from docker.utils.socket import frames_iter
-
-        api = self.client.api
+        api: Any = self.client.api
         with translated(f"running a command in {container}"):
             created: Json = api.exec_create(container, command, **options)
-            stream: Any = api.exec_start(created["Id"], socket=True)
+            stream = api.exec_start(created["Id"], socket=True)
             try:
-                chunks = list(frames_iter(stream, tty=False))  # type: ignore[no-untyped-call]
+                api._disable_socket_timeout(stream)
+                chunks = list(pieces(source_of(stream)))
             finally:
                 stream._response.close()  # the SDK leaves its connection open
                 stream.close()

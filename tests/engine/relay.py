@@ -10,10 +10,17 @@ from pathlib import Path
 
 
 class Relay:
-    """Passes on what comes to a socket of its own, until it is closed; it can be opened again."""
+    """Passes on what comes to a socket of its own, until it is closed; it can be opened again.
 
-    def __init__(self, path: Path, engine: str = "/var/run/docker.sock") -> None:
-        self._path, self._engine = path, engine
+    Args:
+        is_late: of a connection that is upgraded, the header is passed on together with what
+            follows it, as it happens on a busy machine.
+    """
+
+    def __init__(
+        self, path: Path, engine: str = "/var/run/docker.sock", *, is_late: bool = False
+    ) -> None:
+        self._path, self._engine, self._is_late = path, engine, is_late
         self._open: list[socket.socket] = []
         self.open()
 
@@ -48,13 +55,15 @@ class Relay:
             far = socket.socket(socket.AF_UNIX)
             far.connect(self._engine)
             self._open += [near, far]
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
+            for source, sink, is_late in ((near, far, False), (far, near, self._is_late)):
+                threading.Thread(target=_pump, args=(source, sink, is_late), daemon=True).start()
 
 
-def _pump(source: socket.socket, sink: socket.socket) -> None:
+def _pump(source: socket.socket, sink: socket.socket, is_late: bool) -> None:
     with contextlib.suppress(OSError):
         while chunk := source.recv(65536):
+            if is_late and chunk.startswith(b"HTTP/1.1 101 ") and chunk.endswith(b"\r\n\r\n"):
+                chunk += source.recv(65536)
             sink.sendall(chunk)
         sink.shutdown(socket.SHUT_WR)
 

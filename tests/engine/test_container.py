@@ -8,9 +8,10 @@ import tempfile
 import unittest
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from tcunit import ConnectionMode, DockerContainer, GenericContainer, Network, wait
-from tcunit._docker import NotThere
+from tcunit._docker import NotThere, connect_as
 from tcunit.errors import (
     ContainerDied,
     DeclarationError,
@@ -39,6 +40,7 @@ from .helpers import (
     until,
     web_server,
 )
+from .relay import Relay
 
 MODES = list(ConnectionMode)
 
@@ -416,6 +418,18 @@ class InsideTest(EngineTest):
         """Output of any size arrives in full and in order."""
         done = self.container.exec(["sh", "-c", "seq 1 50000"])
         self.assertEqual([str(n) for n in range(1, 50001)], done.stdout.decode().split())
+
+    def test_exec_at_once(self) -> None:
+        """Output that comes together with the engine's answer is not lost."""
+        described = engine().described()
+        with tempfile.TemporaryDirectory(prefix="tcu") as folder:
+            relay = Relay(Path(folder) / "e", urlsplit(described["url"]).path, is_late=True)
+            self.addCleanup(relay.close)
+            late = connect_as({**described, "url": relay.url})
+            self.addCleanup(late.client.close)
+            identity = self.container.get_container_id()
+            code, output = late.exec(identity, ["sh", "-c", "echo not well; exit 4"])
+            self.assertEqual((4, [(1, b"not well\n")]), (code, output))
 
     def test_exec_what_is_missing(self) -> None:
         """A command that the image lacks ends with an exit code that says so."""

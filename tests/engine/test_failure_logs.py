@@ -786,10 +786,11 @@ class BPassedTest(ContainerTestCase):
 """
 
 KEPT_START = """
-from tcunit import ContainerTestCase, DockerContainer
+from tcunit import ContainerTestCase, DockerContainer, wait
 
 class StartTest(ContainerTestCase):
-    dead = DockerContainer("alpine").with_command(["sh", "-c", "echo last words; exit 3"])
+    dead = (DockerContainer("alpine").with_command(["sh", "-c", "echo last words; exit 3"])
+            .waiting_for(wait.for_log("never")))
 
     def test_it(self):
         pass
