@@ -2,17 +2,18 @@
 
 It is run as a file by an isolated interpreter, apart from the user's world. Its standard input is a
 pipe from the test process: lines that say what exists, and an end that says that the process is no
-more, however it died. It imports nothing but the standard library until something is left to do.
+more, however it died. It starts while the first containers do and must not take the processor from
+them: until that end it imports nothing, and only keeps the lines, which are some hundred bytes for
+each resource.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import sys
-import time
-from typing import Any
+
+TYPE_CHECKING = False  # typing itself is not imported: it costs more than the interpreter
+if TYPE_CHECKING:
+    from typing import Any
 
 ALIVE_LIMIT = 60.0
 LOCK_LIMIT = 1.0
@@ -21,13 +22,20 @@ LOCK_LIMIT = 1.0
 class Book:
     """What the test process has told."""
 
-    def __init__(self) -> None:
+    def __init__(self, lines: list[bytes]) -> None:
+        import json
+
         self.session = self.lock = ""
         self.has_ended = False
         self.path: list[str] = []
         self.engines: dict[str, Any] = {}
         self.names: dict[str, tuple[str, bool]] = {}
         self.kept: set[str] = set()
+        for line in lines:
+            try:
+                self.note(json.loads(line))
+            except (ValueError, KeyError):
+                break  # cut off in the middle: its writer is dead
 
     def note(self, message: dict[str, Any]) -> None:
         """Take note of one line."""
@@ -53,12 +61,7 @@ class Book:
 
 def main() -> None:
     """Wait for the end of the pipe, then remove what is left."""
-    book = Book()
-    for line in sys.stdin.buffer:
-        try:
-            book.note(json.loads(line))
-        except (ValueError, KeyError):
-            break  # cut off in the middle: its writer is dead
+    book = Book(sys.stdin.buffer.readlines())
     if book.names or book.kept:
         clean_up(book)
     elif not book.has_ended:
@@ -67,6 +70,10 @@ def main() -> None:
 
 def forget_lock(path: str) -> None:
     """Remove the lock file of a process that was killed while it had nothing."""
+    import contextlib
+    import os
+    import time
+
     deadline = time.monotonic() + LOCK_LIMIT
     while os.path.exists(path) and time.monotonic() < deadline:
         with contextlib.suppress(OSError, ImportError):
@@ -81,6 +88,8 @@ def forget_lock(path: str) -> None:
 
 def clean_up(book: Book) -> None:
     """Remove what the dead session left on each engine that it used."""
+    import time
+
     sys.path[:] = book.path
     from tcunit._docker import connect_as
     from tcunit.reapers.lock import is_alive, lock_path
