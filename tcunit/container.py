@@ -121,6 +121,12 @@ class DockerContainer(Faults):
         """The ports of the host that it insists on."""
         return [(host, port.protocol) for port, host in self._request.bound if host is not None]
 
+    @property
+    def is_apart(self) -> bool:
+        """Whether it uses nothing that is not its set's own, and is removed as all are."""
+        is_plain = type(self).release is DockerContainer.release
+        return is_plain and (self._prepared or self._request).is_apart
+
     # -- alone ------------------------------------------------------------------------------------
 
     def start(self) -> Self:

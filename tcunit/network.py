@@ -174,6 +174,11 @@ class Network(Declared):
     def prepare(self) -> None:
         """Nothing is left to settle."""
 
+    @property
+    def is_apart(self) -> bool:
+        """It is: its name and its range are its own."""
+        return True
+
     def needs(self) -> Iterable[Any]:
         """Nothing."""
         return ()

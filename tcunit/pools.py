@@ -14,6 +14,7 @@ from typing import Any
 
 from ._docker import Engine
 from .errors import EngineError
+from .lifecycle.removal import removals
 from .reapers.dead import remove_dead
 from .settings import SUBNETS, Settings
 
@@ -56,6 +57,7 @@ def create_network(
         except NoAddresses:
             if time.monotonic() >= deadline:
                 raise
+        removals.finish(complain=False)
         remove_dead(engine)
         time.sleep(PAUSE)
 

@@ -43,6 +43,10 @@ INSTEAD = {
     "image": "give the image to the constructor",
 }
 
+# Options by which a container reaches what others use, too.
+SHARED = {"cgroup_parent", "device_requests", "devices", "ipc_mode", "mounts", "pid_mode",
+          "privileged", "userns_mode", "uts_mode", "volumes_from"}  # fmt: skip
+
 
 def _nothing() -> Mapping[str, Any]:
     return MappingProxyType({})
@@ -118,6 +122,23 @@ class ContainerRequest:
             isinstance(mode, str)
             and mode not in ("host", "none")
             and not mode.startswith("container:")
+        )
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether nothing of the host or the engine is used that others may use after it.
+
+        That is a name or a port that is fixed, a place that can be written to, a network that
+        somebody else made, or the host's own world.
+        """
+        binds = [*(each.bind() for each in self.mounts), *self.options.get("binds", ())]
+        return not (
+            self.name
+            or any(host is not None for _, host in self.bound)
+            or any(not bind.endswith(":ro") for bind in binds)
+            or any(isinstance(each.network, str) for each in self.attachments)
+            or isinstance(self.network_mode, str)
+            or SHARED.intersection(self.options)
         )
 
     def late_values(self) -> list[Callable[[], object]]:

@@ -142,6 +142,7 @@ IMAGE_PREFIX = Setting(
 NET_TOOLS_IMAGE = Setting(("TCUNIT_NET_TOOLS_IMAGE",), str, "nicolaka/netshoot:v0.13")
 START_TIMEOUT = Setting(("TCUNIT_START_TIMEOUT",), seconds, 60.0)
 START_WIDTH = Setting(("TCUNIT_START_WIDTH",), count, 16)
+TEAR_DOWN = Setting(("TCUNIT_TEAR_DOWN",), one_of("background", "wait"), "background")
 FAILURE_LINES = Setting(("TCUNIT_FAILURE_LINES",), count_or_none, 10)
 ARTIFACTS = Setting(("TCUNIT_ARTIFACTS",), str, "")
 KEEP = Setting(("TCUNIT_KEEP",), one_of("on-failure"), "")

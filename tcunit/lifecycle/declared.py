@@ -138,6 +138,14 @@ class Declared(ABC):
         return []
 
     @property
+    def is_apart(self) -> bool:
+        """Whether it uses nothing of the host or the engine that is not its set's own.
+
+        What is apart may be removed in the background, while other tests run already.
+        """
+        return False
+
+    @property
     def known_as(self) -> str:
         """The name by which others may refer to it in text, as in ``container:NAME``."""
         return ""

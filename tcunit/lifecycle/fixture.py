@@ -13,11 +13,11 @@ from typing import Any
 from .._docker import Engine, find_engine
 from ..errors import DeclarationError
 from ..facts import Surroundings
-from ..settings import CONNECTION_MODE, KEEP, Settings
+from ..settings import CONNECTION_MODE, KEEP, TEAR_DOWN, Settings
 from .declared import FIXTURE, Declared, Launch
 from .graph import in_order
 from .kept import announcement
-from .ledger import Entry, ledger
+from .ledger import Entry, is_worker, ledger
 from .references import (
     References,
     copy_for,
@@ -25,6 +25,7 @@ from .references import (
     graph_of,
     settle_clusters,
 )
+from .removal import removals
 from .scopes import check_scopes, of_scope, run_scope
 from .startup import StartSet
 
@@ -135,13 +136,29 @@ class ClassFixture:
         return list(self._kept)
 
     def stop(self) -> None:
-        """Stop and remove what is not kept; the attributes read as declarations again."""
+        """Stop and remove what is not kept; the attributes read as declarations again.
+
+        What nothing else could notice is removed in the background.
+
+        Raises:
+            CleanupError: some of it, or of what an earlier class had, could not be removed.
+        """
         if self._cls.__dict__.get(FIXTURE) is self:
             delattr(self._cls, FIXTURE)
-        if self._set is not None:
+        if self._set is None:
+            return
+        if self._may_linger(self._set):
+            removals.take(self._cls.__qualname__, self._set.stop)
+        else:
             self._set.stop()
-            if kept := [*self._kept] or self._set.kept:
-                print(announcement(self._cls.__qualname__, kept), file=sys.stderr)
+        if kept := [*self._kept] or self._set.kept:
+            print(announcement(self._cls.__qualname__, kept), file=sys.stderr)
+        removals.complain()
+
+    def _may_linger(self, ending: StartSet) -> bool:
+        """Whether a set may be removed in the background: not where a pool ends us at any time."""
+        wanted = self._settings.get(TEAR_DOWN) == "background"
+        return wanted and ending.is_apart and not is_worker()
 
 
 def launch_for(

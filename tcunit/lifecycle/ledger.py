@@ -169,12 +169,12 @@ class Ledger:
 
 def _terminate(number: int, frame: object) -> None:
     signal.signal(number, signal.SIG_DFL)  # the second one ends at once
-    if not ledger._entries and _is_worker():
+    if not ledger._entries and is_worker():
         os.kill(os.getpid(), number)  # a pool ends its idle workers so, and none should complain
     raise Terminated(f"signal {signal.Signals(number).name}")
 
 
-def _is_worker() -> bool:
+def is_worker() -> bool:
     """Whether this is a process that multiprocessing has started."""
     process = sys.modules.get("multiprocessing.process")
     return process is not None and process.parent_process() is not None

@@ -21,6 +21,7 @@ from .declared import Declared, Launch
 from .events import stream_of
 from .graph import in_order, reversed_needs
 from .ledger import Entry, ledger
+from .removal import removals
 
 Graph = Mapping[Declared, Iterable[Declared]]
 
@@ -60,7 +61,7 @@ class StartSet:
         sorter = in_order(self._needs, lambda thing: thing.label)
         ledger.expect_signals()  # the creates are in threads, where no handler can be set
         try:
-            with self._starting, stream_of(self._launch.engine).open():
+            with removals.giving_way(), self._starting, stream_of(self._launch.engine).open():
                 errors = self._run(sorter, self._start_one, until_error=True)
         except BaseException:
             self.stop()
@@ -89,6 +90,17 @@ class StartSet:
         if len(causes) == 1:
             raise causes[0]
         raise StartErrors(f"{len(causes)} things could not be started", causes)
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether there is something to stop, and nothing that outlives it could notice it."""
+        if self._stopped or not self._launched:
+            return False
+        resolve = self._launch.resolve
+        needed = [resolve(each) for thing in self._needs for each in thing.needs()]
+        return all(thing.is_apart for thing in self._needs) and all(
+            each in self._needs for each in needed if isinstance(each, Declared)
+        )
 
     @property
     def kept(self) -> list[Entry]:

@@ -20,6 +20,7 @@ from tcunit import DockerContainer
 from tcunit._docker import Engine, find_engine
 from tcunit._session import SESSION_LABEL, session_id
 from tcunit.connection import Endpoint
+from tcunit.lifecycle.removal import removals
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 20.0  # seconds; far more than anything here takes
@@ -33,6 +34,8 @@ def engine() -> Engine:
 
 def left_over(session: str = "") -> list[str]:
     """The names of all containers and networks of a session, by default of our own."""
+    if not session:
+        removals.finish()
     found = engine().labelled(f"{SESSION_LABEL}={session or session_id()}")
     return sorted(each.name for each in found)
 
@@ -97,10 +100,11 @@ def web_server(port: int, address: str = "0.0.0.0") -> DockerContainer:
 
 
 def run_class(case: type[unittest.TestCase]) -> unittest.TestResult:
-    """Run a test class as a runner would, with its class fixture."""
+    """Run a test class as a runner would, with its class fixture; returns when all is removed."""
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(case)
     result = unittest.TestResult()
     suite.run(result)
+    removals.finish()
     return result
 
 
