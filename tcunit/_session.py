@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import uuid
 from collections.abc import Mapping
 
 from ._version import __version__
@@ -24,7 +23,7 @@ _sessions: dict[int, str] = {}
 
 def session_id() -> str:
     """The id of this process's session."""
-    return _sessions.setdefault(os.getpid(), uuid.uuid4().hex)
+    return _sessions.setdefault(os.getpid(), os.urandom(16).hex())
 
 
 def labels(name: str) -> dict[str, str]:
@@ -58,7 +57,7 @@ def resource_name(owner: str, attribute: str) -> str:
     owner, attribute = (
         re.sub(r"[^a-zA-Z0-9_]+", "-", word).strip("-") for word in (owner, attribute)
     )
-    suffix = uuid.uuid4().hex[:8]
+    suffix = os.urandom(4).hex()
     longest = LONGEST_NAME - len(suffix) - 1
     # A long class name gives way to the attribute's, which tells more of two resources.
     room = max(longest - len(f"tcunit--{attribute}"), 0)

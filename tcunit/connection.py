@@ -6,8 +6,6 @@ Everything here is pure: facts go in, an answer and its reason come out. The fac
 
 from __future__ import annotations
 
-import difflib
-import ipaddress
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -36,7 +34,9 @@ class ConnectionMode(StrEnum):
         try:
             return cls(value.lower() if isinstance(value, str) else value)
         except ValueError:
-            near = difflib.get_close_matches(str(value), list(cls), 1)
+            from difflib import get_close_matches
+
+            near = get_close_matches(str(value), list(cls), 1)
             hint = f" (did you mean {str(near[0])!r}?)" if near else ""
             raise SettingError(
                 f"{source} has the value {value!r}{hint}: allowed are {', '.join(cls)}"
@@ -309,15 +309,19 @@ def _fitting(host: str, bindings: Sequence[Binding]) -> Binding | None:
 
 def is_ip(host: str) -> bool:
     """Whether a host is given by its address, IPv4 or IPv6."""
+    from ipaddress import ip_address
+
     try:
-        ipaddress.ip_address(host)
+        ip_address(host)
     except ValueError:
         return False
     return True
 
 
 def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (is_ip(host) and ipaddress.ip_address(host).is_loopback)
+    from ipaddress import ip_address
+
+    return host == "localhost" or (is_ip(host) and ip_address(host).is_loopback)
 
 
 def listen_addresses(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextvars
 import functools
-import json
 import re
 import threading
 import time
@@ -144,6 +143,8 @@ def _write(running: RunningContainer, info: Json, secrets: Secrets, stem: Path) 
     """Write the whole log and the engine's answer; says what could not be written."""
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
+        import json
+
         text = json.dumps(secrets.mask_info(info), indent=2, ensure_ascii=False)
         stem.with_name(f"{stem.name}.json").write_text(f"{text}\n", "utf-8")
         log = running.engine.logs(running.id, timestamps=True).decode(errors="replace")

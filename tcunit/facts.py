@@ -6,8 +6,6 @@ made from images have it), nor is an address alone (every engine has a 172.17.0.
 
 from __future__ import annotations
 
-import ipaddress
-import platform
 import re
 import socket
 import struct
@@ -91,6 +89,8 @@ class Surroundings:
         A socket may lead elsewhere, so the host name and the kernel must be ours as well.
         """
         info = self.engine.info
+        import platform
+
         ours = (socket.gethostname(), platform.release())
         return self.engine.kind == "unix" and (info.get("Name"), info.get("KernelVersion")) == ours
 
@@ -161,6 +161,8 @@ def interface_address(interface: str) -> str:
 def _address_within(bridge: str, pools: list[Json]) -> str:
     """The bridge's address, where the engine names only the subnet it lies in."""
     address = interface_address(bridge) if bridge else ""
+    import ipaddress
+
     subnets = [ipaddress.ip_network(pool["Subnet"]) for pool in pools if pool.get("Subnet")]
     return address if address and any(ipaddress.ip_address(address) in s for s in subnets) else ""
 

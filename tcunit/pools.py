@@ -6,17 +6,18 @@ removals that are under way get time to end, and the create is tried again.
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from ipaddress import IPv4Network, ip_network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._docker import Engine
 from .errors import EngineError
 from .lifecycle.removal import removals
 from .reapers.dead import remove_dead
 from .settings import SUBNETS, Settings
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network
 
 PREFIX_LENGTH = 26  # 61 containers and a gateway
 PATIENCE = 3.0
@@ -103,6 +104,9 @@ def _with_pool_of_engine(
 
 def _free(own: IPv4Network, taken: list[str]) -> Iterator[IPv4Network]:
     """The subnets of a range that overlap with no network, beginning anywhere."""
+    import random
+    from ipaddress import IPv4Network, ip_network
+
     others = [each for each in map(ip_network, taken) if isinstance(each, IPv4Network)]
     subnets = list(own.subnets(new_prefix=max(PREFIX_LENGTH, own.prefixlen)))
     start = random.randrange(len(subnets))

@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from . import connection
@@ -379,6 +378,8 @@ def _seconds(text: str) -> float:
     """A time as the engine writes it, in seconds since the epoch; 0 if it never was."""
     if not text or text.startswith("0001"):
         return 0.0
+    from datetime import datetime
+
     whole, _, fraction = text.rstrip("Z").partition(".")
     return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")
 

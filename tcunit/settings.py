@@ -11,11 +11,13 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .errors import SettingError
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network
 
 T = TypeVar("T")
 
@@ -117,6 +119,8 @@ def host_name(text: str) -> str:
 
 def subnet(text: str) -> IPv4Network:
     """Read a range of IPv4 addresses."""
+    from ipaddress import IPv4Network
+
     try:
         return IPv4Network(text)
     except ValueError as error:
@@ -170,7 +174,7 @@ RYUK_ON_ALL_INTERFACES = Setting(("TCUNIT_RYUK_ON_ALL_INTERFACES",), boolean, Fa
 SOCKET_OVERRIDE = Setting(
     ("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE",), str, "", ("docker.socket.override",)
 )
-SUBNETS = Setting[IPv4Network | None](("TCUNIT_SUBNETS",), subnet, None)
+SUBNETS: Setting[IPv4Network | None] = Setting(("TCUNIT_SUBNETS",), subnet, None)
 WITHOUT_ENGINE = Setting(("TCUNIT_WITHOUT_ENGINE",), one_of("fail", "skip"), "fail")
 
 

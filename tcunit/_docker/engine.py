@@ -10,10 +10,8 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from ..errors import EngineError, ImageNotFound
 from ..images import with_tag
@@ -66,12 +64,16 @@ class Engine:
     @cached_property
     def kind(self) -> str:
         """How it is reached: ``unix``, ``npipe``, ``tcp`` or ``ssh``."""
+        from urllib.parse import urlsplit
+
         scheme = urlsplit(self.url).scheme.removeprefix("http+")
         return scheme if scheme in ("unix", "npipe", "ssh") else "tcp"
 
     @cached_property
     def hostname(self) -> str:
         """The host in its URL; empty where it is reached by a local socket."""
+        from urllib.parse import urlsplit
+
         return "" if self.kind in ("unix", "npipe") else urlsplit(self.url).hostname or ""
 
     @cached_property
@@ -83,6 +85,8 @@ class Engine:
 
     def time(self) -> float:
         """What its clock says now, in seconds since the epoch."""
+        from datetime import datetime
+
         with translated("asking the engine for its time"):
             return datetime.fromisoformat(self.client.api.info()["SystemTime"]).timestamp()
 

@@ -6,7 +6,6 @@ A client is shared by the threads of a process and never crosses a fork.
 from __future__ import annotations
 
 import copy
-import json
 import os
 import socket
 import sys
@@ -120,6 +119,8 @@ def _context_name(settings: Settings) -> tuple[str, str]:
         return name, "DOCKER_CONTEXT"
     folder = settings.environ.get("DOCKER_CONFIG")
     path = (Path(folder) if folder else home() / ".docker") / "config.json"
+    import json
+
     try:
         config = json.loads(path.read_text())
     except (OSError, ValueError):

@@ -8,7 +8,6 @@ the session's label or bears another name than its name label says.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from dataclasses import dataclass, field
@@ -19,8 +18,6 @@ from ..settings import REAPERS, Settings
 from .guard import Guard
 from .lock import SessionLock
 from .ryuk import Ryuk
-
-log = logging.getLogger("tcunit")
 
 
 class Reaper(Protocol):

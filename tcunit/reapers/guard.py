@@ -7,20 +7,19 @@ settings by the pipe and not by its arguments, where others could read them.
 from __future__ import annotations
 
 import contextlib
-import json
-import logging
 import os
-import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .._docker import Engine
 from .._session import session_id
+from ..log import warn
 from .lock import lock_path
 
-log = logging.getLogger("tcunit")
+if TYPE_CHECKING:
+    import subprocess
 
 PROGRAM = Path(__file__).with_name("guard_process.py")
 END_TIMEOUT = 2.0
@@ -85,8 +84,10 @@ class Guard:
             self._problem = "the process is ending"  # and no other one is started
         if process is None:
             return
+        from subprocess import TimeoutExpired
+
         _close(process)
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        with contextlib.suppress(TimeoutExpired):
             process.wait(0.0 if self._names or self._kept else END_TIMEOUT)
         _let_go(process)
 
@@ -133,7 +134,7 @@ class Guard:
             self._process = _start()
         except (OSError, ValueError) as error:
             self._problem = f"it cannot be started: {error}"
-            log.warning("The guard is not armed: %s. The other nets remain.", self._problem)
+            warn("The guard is not armed: %s. The other nets remain.", self._problem)
             return
         lock = str(lock_path(session_id()))
         self._write("begin", session=session_id(), path=_absolute(sys.path), lock=lock)
@@ -149,6 +150,8 @@ class Guard:
     def _write(self, what: str, **more: Any) -> None:
         if self._process is None or self._process.stdin is None:
             return
+        import json
+
         left = memoryview(json.dumps({"say": what, **more}).encode() + b"\n")
         while left:
             left = left[self._process.stdin.write(left) :]
@@ -160,6 +163,8 @@ def _start() -> subprocess.Popen[bytes]:
     Neither does Ctrl-C reach it, nor does it hold a pipe that somebody waits for. Nothing is
     buffered on our side, because a forked child would have a copy of that.
     """
+    import subprocess
+
     apart: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS

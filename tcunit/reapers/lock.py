@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 from typing import IO
 
@@ -55,6 +54,8 @@ class SessionLock:
 
 def folder() -> Path:
     """Where this user's locks are."""
+    import tempfile
+
     user = os.getuid() if hasattr(os, "getuid") else "user"
     return Path(tempfile.gettempdir()) / f"tcunit-{user}"
 

@@ -11,14 +11,12 @@ would make it remove everything, so there is one place that makes lines, and it 
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any, Protocol
-from urllib.parse import quote
 
 from .._docker import Engine
 from .._session import LABEL_ROOT, NAME_LABEL, SESSION_LABEL, session_id
@@ -26,6 +24,7 @@ from ..connection import Endpoint
 from ..errors import EngineError
 from ..facts import Surroundings
 from ..images import with_prefix
+from ..log import warn
 from ..settings import (
     IMAGE_PREFIX,
     KEEP,
@@ -39,8 +38,6 @@ from ..settings import (
     Settings,
 )
 from .sweep import RYUK_OF_LABEL, left_by, ryuk_name
-
-log = logging.getLogger("tcunit")
 
 RYUK_LABEL = f"{LABEL_ROOT}.ryuk"
 PORT = 8080
@@ -221,7 +218,7 @@ class RyukClient:
             self._remove()
         if not self._ending.is_set():
             guarded = "guard" in self._settings.get(REAPERS)
-            log.warning(
+            warn(
                 "Ryuk is %s. %s; TESTCONTAINERS_RYUK_DISABLED=true ends this message.",
                 self.status,
                 "The other nets remain: the end of the process, and the guard" if guarded else
@@ -388,6 +385,8 @@ def filter_line(session: str, name: str) -> bytes:
     if not session or not name:
         raise ValueError("a filter without a session and a name would match what is not ours")
     labels = (f"{SESSION_LABEL}={session}", f"{NAME_LABEL}={name}")
+    from urllib.parse import quote
+
     return "&".join(f"label={quote(label, safe='')}" for label in labels).encode() + b"\n"
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from .._docker import Engine, Resource
 from .._session import LABEL_ROOT, NAME_LABEL, SESSION_LABEL
@@ -51,6 +50,8 @@ def ryuks_of(engine: Engine, session: str = "") -> list[Resource]:
 def remove_all(engine: Engine, resources: Sequence[Resource]) -> list[Resource]:
     """Remove resources, containers first; returns those that could not be removed yet."""
     left: list[Resource] = []
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(WIDTH) as workers:
         for kind in ("container", "network", "volume"):
             these = [each for each in resources if each.kind == kind]

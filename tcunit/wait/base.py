@@ -12,12 +12,14 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from threading import Event
-from typing import NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from ..errors import ContainerDied, DeclarationError, NoAddress, NotReady, StartCancelled
 from ..ports import Port, PortLike
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 FIRST_PAUSE = 0.001
 LONGEST_PAUSE = 0.01
@@ -152,7 +154,7 @@ class WaitStrategy(ABC):
 
     def with_startup_timeout(self, timeout: float | timedelta) -> Self:
         """The same wait with a time limit of its own, in seconds."""
-        limit = timeout.total_seconds() if isinstance(timeout, timedelta) else float(timeout)
+        limit = timeout.total_seconds() if hasattr(timeout, "total_seconds") else float(timeout)
         if not 0 < limit < float("inf"):
             raise DeclarationError(f"a timeout of {timeout!r} is none: give seconds above 0")
         changed = copy.copy(self)

@@ -1,0 +1,10 @@
+"""The ``tcunit`` logger. The standard library's module is loaded when there is something to say."""
+
+from __future__ import annotations
+
+
+def warn(message: str, *values: object) -> None:
+    """Log a warning."""
+    import logging
+
+    logging.getLogger("tcunit").warning(message, *values)
