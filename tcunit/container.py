@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from . import timings
 from ._docker import find_engine
 from .connection import ConnectionMode, Endpoint
 from .errors import DeclarationError, EngineError, PortError, StartError
@@ -244,7 +245,11 @@ class DockerContainer(Faults):
         limit = running.surroundings.settings.get(START_TIMEOUT)
         events = stream_of(running.engine)
         try:
-            with events.open(), events.listening(running.id, running.notice):
+            with (
+                timings.spent("wait", thing=self.label),
+                events.open(),
+                events.listening(running.id, running.notice),
+            ):
                 wait_until_ready(running, asked, limit, "" if strategy else LONGER)
             running.was_ready = True
         except EngineError as error:

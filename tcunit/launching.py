@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import _session
+from . import _session, timings
 from ._docker import Engine, NameTaken, NotThere
 from .connection import listen_addresses
 from .errors import DeclarationError, EngineError, ImageNotFound, StartError
@@ -53,7 +53,8 @@ class Launching:
         """
         asked, launch = self.asked, self.launch
         image = with_prefix(asked.image, launch.settings.get(IMAGE_PREFIX))
-        found = launch.engine.image(image, asked.platform)
+        with timings.spent("pull"):
+            found = launch.engine.image(image, asked.platform)
         self.networks = _networks(asked, launch)
         running = RunningContainer(
             launch.engine, launch.surroundings, "", "", self.label, found, asked.ports,
@@ -65,7 +66,8 @@ class Launching:
         self.entry = self._created(image, options)
         running.id, running.name = self.entry.id, self.entry.name
         running.description = f"{self.label} ({asked.image}, {running.name})"
-        self._start(running)
+        with timings.spent("start"):
+            self._start(running)
         return running
 
     def _created(self, image: str, options: dict[str, Any]) -> Entry:
@@ -90,7 +92,10 @@ class Launching:
         engine = self.launch.engine
         labelled = {**options, "labels": {**options["labels"], **_session.labels(name)}}
         first = self.networks[0] if self.networks else None
-        with ledger.creating(engine, CONTAINER, name) as self.entry:
+        with (
+            timings.spent("create"),
+            ledger.creating(engine, CONTAINER, name) as self.entry,
+        ):
             self.entry.id = engine.create_container(image, name, labelled, first)
         return self.entry
 

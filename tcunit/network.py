@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from . import _session
+from . import _session, timings
 from ._docker import NameTaken, find_engine
 from .errors import DeclarationError, EngineError, FaultError, StartError
 from .lifecycle.declared import Declared, Launch
@@ -200,7 +200,10 @@ class Network(Declared):
     def _create(self, launch: Launch, name: str) -> None:
         launch.admit(self.label)
         labels = {**self._labels, **_session.labels(name)}
-        with ledger.creating(launch.engine, NETWORK, name) as entry:
+        with (
+            timings.spent("create", thing=self.label),
+            ledger.creating(launch.engine, NETWORK, name) as entry,
+        ):
             self._entry = entry
             entry.id = create_network(
                 launch.engine, name, labels, self._request, launch.settings,

@@ -174,6 +174,7 @@ RYUK_ON_ALL_INTERFACES = Setting(("TCUNIT_RYUK_ON_ALL_INTERFACES",), boolean, Fa
 SOCKET_OVERRIDE = Setting(
     ("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE",), str, "", ("docker.socket.override",)
 )
+TIMINGS = Setting(("TCUNIT_TIMINGS",), str, "")
 SUBNETS: Setting[IPv4Network | None] = Setting(("TCUNIT_SUBNETS",), subnet, None)
 WITHOUT_ENGINE = Setting(("TCUNIT_WITHOUT_ENGINE",), one_of("fail", "skip"), "fail")
 

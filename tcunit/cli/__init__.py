@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import TcunitError
-from . import clean
+from . import clean, timings
 
-COMMANDS = (clean,)
+COMMANDS = (clean, timings)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

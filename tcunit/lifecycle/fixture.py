@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from .. import timings
 from .._docker import Engine, find_engine
 from ..errors import DeclarationError
 from ..facts import Surroundings
@@ -76,7 +77,13 @@ class ClassFixture:
         """
         if not self._graph:
             return
-        engine = find_engine(self._settings)
+        timings.begin(self._settings)
+        with timings.spent("start-up", timings.name_of(self._cls)):
+            self._start()
+
+    def _start(self) -> None:
+        with timings.spent("connect"):
+            engine = find_engine(self._settings)
         owner = self._cls.__qualname__.rpartition("<locals>.")[2]
         launch = launch_for(engine, self._settings, owner, self._resolve)
         launch.mode_of_case = lambda: getattr(self._cls, "connection_mode", None)
@@ -103,7 +110,8 @@ class ClassFixture:
         """Bring back the state of what is reset, and start what lives for one test."""
         for thing in self._graph:
             if thing.is_started:
-                thing.before_test()
+                with timings.spent("reset", thing=thing.label):
+                    thing.before_test()
         short = of_scope(self._graph, "test")
         if short and self._launch is not None:
             launch = dataclasses.replace(self._launch)
@@ -147,10 +155,12 @@ class ClassFixture:
             delattr(self._cls, FIXTURE)
         if self._set is None:
             return
-        if self._may_linger(self._set):
-            removals.take(self._cls.__qualname__, self._set.stop)
-        else:
-            self._set.stop()
+        with timings.spent("tear-down", timings.name_of(self._cls)):
+            if self._may_linger(self._set):
+                removals.take(self._cls.__qualname__, self._set.stop)
+            else:
+                self._set.stop()
+        timings.flush()
         if kept := [*self._kept] or self._set.kept:
             print(announcement(self._cls.__qualname__, kept), file=sys.stderr)
         removals.complain()
@@ -166,6 +176,7 @@ def launch_for(
 ) -> Launch:
     """What the starts of one set have in common; a wrong setting is noticed here already."""
     settings.get(CONNECTION_MODE)
+    timings.begin(settings)
     return Launch(engine, Surroundings(engine, settings), settings, owner, resolve)
 
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from .. import timings
 from .._docker import Engine, NameTaken, NotThere
 from .._session import is_ours
 from ..errors import EngineError
@@ -44,6 +45,7 @@ class Entry:
     id: str = ""
     answered: threading.Event = field(default_factory=threading.Event)
     refused: bool = False
+    timed_for: tuple[str, str] = field(default_factory=timings.current)
 
     def remove(self) -> None:
         """Remove it from the engine, if it is there and ours; no error if it is gone."""
@@ -89,7 +91,7 @@ class Ledger:
         """Enter a resource before its create; taken out if the engine says that it is not made."""
         entry = Entry(engine, kind, name)
         try:
-            with self._lock:
+            with timings.spent("arm"), self._lock:
                 self._arm()
                 reapers.arm(engine, Settings())
                 self._entries[entry] = None
@@ -134,7 +136,8 @@ class Ledger:
         """Remove everything that is left; what cannot be removed is told on stderr."""
         for entry in self.remaining():
             try:
-                self.remove(entry)
+                with timings.spent("tear-down", *entry.timed_for):
+                    self.remove(entry)
             except EngineError as error:
                 print(f"tcunit: {entry.kind} {entry.name} is left behind: {error}", file=sys.stderr)
 

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from .. import timings
 from ..errors import CleanupError, StartCancelled, StartErrors, TcunitError
 from ..reapers import reapers
 from ..settings import START_WIDTH, Settings
@@ -50,6 +51,7 @@ class StartSet:
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._starting = threading.RLock()
+        self._timed_for, _ = timings.current()
         launch.is_cancelled = self._stopping.is_set
 
     def start(self) -> None:
@@ -59,6 +61,7 @@ class StartSet:
             StartError: the one failure, or a :class:`StartErrors` of all of them.
         """
         sorter = in_order(self._needs, lambda thing: thing.label)
+        self._note()
         ledger.expect_signals()  # the creates are in threads, where no handler can be set
         try:
             with removals.giving_way(), self._starting, stream_of(self._launch.engine).open():
@@ -74,7 +77,16 @@ class StartSet:
         self._launch.admit(thing.label)
         with self._lock:
             self._launched.append(thing)
-        thing.launch(self._launch)
+        with timings.spent("prepare", self._timed_for, thing.label):
+            thing.launch(self._launch)
+
+    def _note(self) -> None:
+        for thing, needed in self._needs.items() if timings.is_on() else ():
+            timings.note(
+                self._timed_for, thing.label, kind=type(thing).__name__, scope=thing.scope,
+                image=getattr(thing, "image", ""), needs=[each.label for each in needed],
+                insists=[each.label for each in thing.insists_on()],
+            )  # fmt: skip
 
     def _undo_after(self, errors: list[Exception]) -> None:
         causes = [error for error in errors if not isinstance(error, StartCancelled)] or errors
@@ -143,9 +155,13 @@ class StartSet:
             if node in launched
         }
         sorter = in_order(turned, lambda thing: thing.label)
-        errors = self._run(sorter, lambda thing: thing.release(), until_error=False)
+        errors = self._run(sorter, self._release, until_error=False)
         if errors:
             raise CleanupError("\n".join(str(error) for error in errors))
+
+    def _release(self, thing: Declared) -> None:
+        with timings.spent("tear-down", self._timed_for, thing.label):
+            thing.release()
 
     def _run(
         self, sorter: Any, action: Callable[[Declared], None], *, until_error: bool

@@ -11,6 +11,7 @@ import unittest
 from collections.abc import Iterator
 from typing import Any
 
+from .. import timings
 from ..container import DockerContainer
 from ..errors import DeclarationError, EngineNotFound, NotStarted
 from ..lifecycle.declared import FIXTURE, IN_TEST, Declared
@@ -72,18 +73,22 @@ class ContainersMixin(unittest.TestCase):
         self, fixture: ClassFixture, result: unittest.TestResult
     ) -> unittest.TestResult | None:
         """Run one test between what is to be done before it and after it."""
+        case, test = timings.name_of(type(self)), self._testMethodName
         try:
-            fixture.begin_test()
+            with timings.spent("start-up", case, what=test):
+                fixture.begin_test()
         except Exception:
             result.startTest(self)
             result.addError(self, sys.exc_info())
             result.stopTest(self)
             return result
         try:
-            return super().run(result)
+            with timings.spent("tests", case, what=test):
+                return super().run(result)
         finally:
             try:
-                fixture.end_test()
+                with timings.spent("tear-down", case, what=test):
+                    fixture.end_test()
             except Exception:
                 result.addError(self, sys.exc_info())
 

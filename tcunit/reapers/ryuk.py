@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from .. import timings
 from .._docker import Engine
 from .._session import LABEL_ROOT, NAME_LABEL, SESSION_LABEL, session_id
 from ..connection import Endpoint
@@ -199,8 +200,9 @@ class RyukClient:
         self._go.wait(HEAD_START)
         try:
             while not self._ending.is_set():
-                endpoint = self._start()
-                self._register(endpoint)
+                with timings.spent("arm", "", Ryuk.name):
+                    endpoint = self._start()
+                    self._register(endpoint)
                 self.status = f"armed, at {endpoint}"
                 self.ready.set()
                 self._watch(endpoint)
