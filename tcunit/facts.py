@@ -83,7 +83,7 @@ class Surroundings:
         del self._own, self._holder
 
     @cached_property
-    def _engine_is_on_this_machine(self) -> bool:
+    def engine_is_here(self) -> bool:
         """Whether the engine runs on the kernel that we run on, by its own word.
 
         A socket may lead elsewhere, so the host name and the kernel must be ours as well.
@@ -121,7 +121,7 @@ class Surroundings:
         named, bridge = self._bridge_of(network) if network.get("Driver") == "bridge" else ("", "")
         gateway = gateway or _address_within(bridge, pools)
         # A name made of the network's random id belongs to this engine; docker0 may be another's.
-        is_this_engines = not named or self._engine_is_on_this_machine
+        is_this_engines = not named or self.engine_is_here
         return NetworkFacts(
             network["Name"], network["Id"], gateway, bridge,
             bridge_here=is_this_engines and bool(bridge) and holds(bridge, gateway),

@@ -5,7 +5,15 @@ This is the only folder that imports the Docker SDK, and it does so when the fir
 """
 
 from .engine import Engine, ImageInfo, Resource
-from .find import Candidate, candidates, connect_as, find_engine, usual_sockets
+from .find import (
+    Candidate,
+    active_context,
+    candidates,
+    connect_as,
+    connected,
+    find_engine,
+    usual_sockets,
+)
 from .options import split_options
 from .refusals import NameTaken, NotThere
 
@@ -16,8 +24,10 @@ __all__ = [
     "NameTaken",
     "NotThere",
     "Resource",
+    "active_context",
     "candidates",
     "connect_as",
+    "connected",
     "find_engine",
     "split_options",
     "usual_sockets",

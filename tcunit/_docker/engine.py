@@ -134,6 +134,10 @@ class Engine:
         """Ask again for an image the next time, because it was removed in between."""
         self._images.pop((with_tag(name), platform or ""), None)
 
+    def has_image(self, name: str) -> bool:
+        """Whether an image is there, so that it need not be pulled."""
+        return self._inspect_image(with_tag(name), "") is not None
+
     def _inspect_image(self, name: str, platform: str) -> ImageInfo | None:
         try:
             with translated(f"looking for the image {name}"):

@@ -57,7 +57,7 @@ def find_engine(settings: Settings | None = None) -> Engine:
         problem = candidate.problem
         if not problem:
             try:
-                return _connected(candidate)
+                return connected(candidate)
             except EngineError as error:
                 problem = str(error)
         tried.append(f"  {candidate.source}: {candidate.url or '(no address)'}: {problem}")
@@ -73,7 +73,7 @@ def candidates(settings: Settings) -> Sequence[Candidate]:
     found = settings.find(DOCKER_HOST)
     if not found.is_default:
         return [_named(found.source, found.value, settings)]
-    name, source = _context_name(settings)
+    name, source = active_context(settings)
     if name not in ("", "default"):
         return [_of_context(name, source)]
     return [
@@ -114,7 +114,8 @@ def _named(source: str, url: str, settings: Settings) -> Candidate:
         return Candidate(source, url, problem=f"TLS files in {folder}: {error}")
 
 
-def _context_name(settings: Settings) -> tuple[str, str]:
+def active_context(settings: Settings) -> tuple[str, str]:
+    """The name of Docker's context, empty where none is chosen, and where that is said."""
     if name := settings.get(DOCKER_CONTEXT):
         return name, "DOCKER_CONTEXT"
     folder = settings.environ.get("DOCKER_CONFIG")
@@ -142,7 +143,8 @@ def _of_context(name: str, source: str) -> Candidate:
     return Candidate(place, context.Host, context.TLSConfig)
 
 
-def _connected(candidate: Candidate) -> Engine:
+def connected(candidate: Candidate) -> Engine:
+    """The engine in a place; raises EngineError where none answers."""
     key = (os.getpid(), candidate.url, id(candidate.tls) if candidate.tls else 0)
     with _finding:
         if key not in _engines:

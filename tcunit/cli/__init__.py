@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import TcunitError
-from . import clean, timings
+from . import clean, doctor, timings
 
-COMMANDS = (clean, timings)
+COMMANDS = (clean, doctor, timings)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
