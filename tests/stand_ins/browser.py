@@ -14,6 +14,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -133,6 +134,11 @@ class Page:
         """What it looks like, as a PNG."""
         return base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"])
 
+    def close(self) -> None:
+        """Ask the browser to end, which it does when it has answered."""
+        with contextlib.suppress(Failure, OSError):
+            self.call("Browser.close")
+
     def call(self, method: str, **parameters: Any) -> Json:
         """Ask the browser for something, and wait for its answer."""
         self._number += 1
@@ -207,6 +213,7 @@ def opened() -> Iterator[Page]:
             raise Failure(
                 f"{program}: {error}\n{tail((Path(home) / 'log').read_text())}"
             ) from error
+        stack.callback(page.close)
         yield page
 
 
@@ -220,7 +227,9 @@ def _pipe() -> tuple[int, int]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the browser with all processes that it has started."""
+    """End the browser with all processes that it has started, if it does not do so by itself."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(PATIENCE / 6)
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, 9)
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
