@@ -245,11 +245,8 @@ class DockerContainer(Faults):
         limit = running.surroundings.settings.get(START_TIMEOUT)
         events = stream_of(running.engine)
         try:
-            with (
-                timings.spent("wait", thing=self.label),
-                events.open(),
-                events.listening(running.id, running.notice),
-            ):
+            timed = timings.spent("wait", thing=self.label)
+            with timed, events.open(), events.listening(running.id, running.notice):
                 wait_until_ready(running, asked, limit, "" if strategy else LONGER)
             running.was_ready = True
         except EngineError as error:
