@@ -5,9 +5,9 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
 
     _version  errors          the version; the exception tree
     settings                  every environment variable and property, read on demand
-    timings                   where the time of a run goes, written down
     ports  images             "443/tcp" and its like; names of images
     log                       the logger
+    timings                   where the time of a run goes, written down
     masking                   secrets, kept out of what is written down
     wait                      the one waiting loop, and one file per strategy
     _session                  session id, names and labels

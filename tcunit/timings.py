@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import json
-import logging
 import os
 import sys
 import threading
@@ -23,9 +21,8 @@ from typing import IO, Any, Literal
 
 from ._version import __version__
 from .errors import SettingError
+from .log import warn
 from .settings import TIMINGS, Settings
-
-log = logging.getLogger("tcunit")
 
 Phase = Literal[
     "start-up", "connect", "arm", "prepare", "pull", "create", "start", "wait", "reset", "tests",
@@ -105,6 +102,8 @@ class Recorder:
             things, self._things = self._things, []
             if self.is_abandoned or not (spans or things):
                 return
+            import json
+
             line = {
                 "tcunit": __version__, "pid": os.getpid(), "group": _group(), "worker": _worker(),
                 "began": round(self._began, 5), "things": things, "spans": spans,
@@ -112,7 +111,7 @@ class Recorder:
             try:
                 append(self.path, json.dumps(line, separators=(",", ":")))
             except OSError as error:
-                log.warning("the timings cannot be written to %s: %s", self.path, error)
+                warn("the timings cannot be written to %s: %s", self.path, error)
 
 
 _nothing: AbstractContextManager[None] = contextlib.nullcontext()
