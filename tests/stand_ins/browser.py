@@ -53,14 +53,15 @@ def find_or_install() -> str:
     """The path of a browser; on Debian, as root, it is installed where there is none.
 
     Raises:
-        Failure: there is none, and none can be installed; says what to do.
+        NoBrowser: there is none, and none can be installed; says what to do.
+        Failure: the installation failed.
     """
     with locked("browser"):
         if found := _found():
             return found
         # Ubuntu has it as a snap only, which wants a whole machine.
         if not can_install() or os_release().get("ID") == "ubuntu":
-            raise Failure(
+            raise NoBrowser(
                 "no browser is installed: install Chromium or Chrome, so that one of these is on "
                 f"PATH: {', '.join(PROGRAMS)} (as root on Debian, this is done for you)"
             )
@@ -78,6 +79,10 @@ def install_fonts() -> None:
 
 def _found() -> str:
     return next(filter(None, (shutil.which(each, path=PATH) for each in PROGRAMS)), "")
+
+
+class NoBrowser(Failure):
+    """There is none on this machine, and it is not ours to install one."""
 
 
 class Page:
