@@ -1,0 +1,1 @@
+"""What users write, looked at by the type checker alone."""
