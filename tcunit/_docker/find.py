@@ -27,6 +27,7 @@ Json = dict[str, Any]
 
 POOL_SIZE = 64
 REQUEST_TIMEOUT = 120
+ANY_VERSION = "1.24"  # stands in until the engine has said its own
 
 
 @dataclass(frozen=True)
@@ -163,8 +164,27 @@ def _connect(candidate: Candidate) -> Engine:
             timeout=REQUEST_TIMEOUT,
             use_ssh_client=candidate.url.startswith("ssh://"),
             max_pool_size=POOL_SIZE,
+            version=ANY_VERSION,
         )
-        return Engine(candidate.url, candidate.source, client, client.version(), tls=candidate.tls)
+        if candidate.url.startswith("unix://"):
+            _keep_connections(client)
+        # Left to itself, the SDK asks for this and throws all but the number away.
+        version: Json = client.api.version(api_version=False)
+        if "ApiVersion" not in version:
+            raise EngineError("asking for its version: what answers there is no Docker engine")
+        client.api._version = version["ApiVersion"]  # type: ignore[attr-defined]
+        return Engine(candidate.url, candidate.source, client, version, tls=candidate.tls)
+
+
+def _keep_connections(client: Any) -> None:
+    """Let all requests to a unix socket share a pool, and read no proxies for each.
+
+    The SDK has a pool for each URL there, so that nearly every request opens a connection.
+    """
+    adapter = client.api.get_adapter(client.api.base_url)
+    pool = adapter.get_connection(client.api.base_url)
+    adapter.get_connection = lambda url, proxies=None: pool
+    client.api.trust_env = False
 
 
 def _sole_authority(tls: TLSConfig, url: str) -> TLSConfig:

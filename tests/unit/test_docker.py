@@ -223,9 +223,11 @@ class UsualSocketsTest(EngineCase):
 class Version(BaseHTTPRequestHandler):
     """Answers the one question that finding an engine asks."""
 
+    answer: Any = {"ApiVersion": "1.41", "Version": "20.10"}
+
     def do_GET(self) -> None:
         """The version."""
-        body = json.dumps({"ApiVersion": "1.41", "Version": "20.10"}).encode()
+        body = json.dumps(self.answer).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -292,6 +294,19 @@ class FindEngineTest(EngineCase):
             self.assertEqual(("b", url, "tcp"), (engine.source, engine.url, engine.kind))
             self.assertIs(engine, find_engine(self.settings()))
         engine.client.close()
+
+    def test_no_engine_at_all(self) -> None:
+        """Whatever else answers there is none, and the error says so."""
+        server = self.enterContext(HTTPServer(("127.0.0.1", 0), Version))
+        self.enterContext(mock.patch.object(Version, "answer", {"status": "fine"}))
+        thread = threading.Thread(target=server.serve_forever, args=(0.005,))
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(server.shutdown)
+        places = [Candidate("a", f"tcp://127.0.0.1:{server.server_address[1]}")]
+        with mock.patch.object(find, "candidates", return_value=places):
+            with self.assertRaisesRegex(EngineNotFound, "what answers there is no Docker engine"):
+                find_engine(self.settings())
 
 
 class EngineFactsTest(unittest.TestCase):
