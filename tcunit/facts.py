@@ -10,6 +10,7 @@ import re
 import socket
 import struct
 import sys
+import threading
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -37,6 +38,7 @@ class Surroundings:
     engine: Engine
     settings: Settings
     _networks: dict[str, NetworkFacts] = field(default_factory=dict)
+    _asking: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
     def _own(self) -> Json | None:
@@ -107,12 +109,13 @@ class Surroundings:
 
     def network(self, name: str) -> NetworkFacts:
         """The facts about a network of this engine, by name or id."""
-        if name not in self._networks:
-            found = self._facts_of(self.engine.inspect_network(name))
-            if self.engine.is_podman and not found.bridge_here:
-                return found  # it makes the bridge for the first container
-            self._networks[name] = self._networks[found.name] = self._networks[found.id] = found
-        return self._networks[name]
+        with self._asking:
+            if name not in self._networks:
+                found = self._facts_of(self.engine.inspect_network(name))
+                if self.engine.is_podman and not found.bridge_here:
+                    return found  # it makes the bridge for the first container
+                self._networks[name] = self._networks[found.name] = self._networks[found.id] = found
+            return self._networks[name]
 
     def _facts_of(self, network: Json) -> NetworkFacts:
         pools = (network.get("IPAM") or {}).get("Config") or []
