@@ -27,6 +27,7 @@ Json = dict[str, Any]
 LATE_PORTS = 5.0
 LOG_TAIL_LINES = 20
 STATE_CHECK_INTERVAL = 0.5
+NO_END = ("start", "exec_")  # events after which nothing can have ended that had not before
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ class RunningContainer:
             self._exit_told = int(told["exitCode"])
         elif action == "start":
             self._exit_told = None
-        self._look_again = True
+        if not action.startswith(NO_END):
+            self._look_again = True
         self.changed.set()
 
     def exit_told(self) -> int | None:
@@ -120,10 +122,12 @@ class RunningContainer:
 
     def refresh(self) -> Json:
         """Ask the engine anew, as after a restart: addresses and mapped ports may have changed."""
-        self._looked = time.monotonic()
+        self._looked, self._look_again = time.monotonic(), False
         self.info = self.engine.inspect(self.id)
         if (self.info.get("State") or {}).get("Running"):
             self._exit_told = None  # it was started again
+        else:
+            self._look_again = True
         return self.info
 
     def state(self) -> ContainerState:
