@@ -28,6 +28,7 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     modules                   ready-made containers
     mixins                    class fixture, connection, assertions: what a test class inherits
     case                      ContainerTestCase: reads as the whole story
+    runner                    python -m tcunit run: unittest's program, which looks ahead
     cli                       what can be done from the command line
     __main__                  python -m tcunit
 """

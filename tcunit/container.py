@@ -16,6 +16,7 @@ from .errors import DeclarationError, EngineError, PortError, StartError
 from .faults import Faults
 from .images import short_name
 from .launching import Launching
+from .lifecycle.ahead import file_stamps, why_not_ahead
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.events import stream_of
 from .lifecycle.fixture import check_fixed_ports, launch_for
@@ -264,6 +265,21 @@ class DockerContainer(Faults):
         """What stays on the engine when it is kept: itself, if it was created."""
         entry = self._launching.entry if self._launching is not None else None
         return [entry] if entry is not None and entry.id else []
+
+    # -- before its class's turn ------------------------------------------------------------------
+
+    def why_not_ahead(self, resolve: Callable[[Any], Any]) -> str:
+        """What of its request must wait for its class's turn."""
+        return why_not_ahead(self._prepared or self._request, resolve)
+
+    def sources(self) -> object:
+        """The files that it mounts, as they are now."""
+        return file_stamps(self._prepared or self._request)
+
+    def life(self) -> object:
+        """Whether it runs, since when, and how it ended."""
+        state = self.running.state()
+        return state.running, state.restarts, state.exit_code, state.finished_at
 
     # -- between tests ----------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ TcunitError
 │   └── StartErrors           several of them at once                          (ExceptionGroup)
 ├── FaultError                a fault could not be made, or was asked for wrongly
 ├── CleanupError              something could not be removed
+├── WorkerDied                a process of ``tcunit run -j`` ended in the middle of a class
 ├── NotStarted                used before it was started, or after it was stopped
 ├── NoAddress                 it has no address in this connection mode
 └── PortNotExposed            a port was looked up that was not exposed        (LookupError)
@@ -95,6 +96,10 @@ class FaultError(TcunitError):
 
 class CleanupError(TcunitError):
     """Something could not be removed; the message names it and says how to remove it by hand."""
+
+
+class WorkerDied(TcunitError):
+    """A process of ``tcunit run -j`` ended in the middle of a class; the message says how."""
 
 
 class NotStarted(TcunitError):

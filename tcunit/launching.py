@@ -94,7 +94,7 @@ class Launching:
         first = self.networks[0] if self.networks else None
         with (
             timings.spent("create"),
-            ledger.creating(engine, CONTAINER, name) as self.entry,
+            ledger.creating(engine, CONTAINER, name, is_ahead=self.launch.is_ahead) as self.entry,
         ):
             self.entry.id = engine.create_container(image, name, labelled, first)
         return self.entry

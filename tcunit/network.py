@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from . import _session, timings
@@ -183,6 +183,11 @@ class Network(Declared):
         """Nothing."""
         return ()
 
+    def why_not_ahead(self, resolve: Callable[[Any], Any]) -> str:
+        """A range of addresses, or a bridge, of its own exists only once."""
+        fixed = self._request.get("ipam") or self._request["options"]
+        return "has a fixed address range or driver options" if fixed else ""
+
     def launch(self, launch: Launch) -> None:
         """Create it under a name of its own."""
         owner = launch.owner or self._declared_in
@@ -202,7 +207,7 @@ class Network(Declared):
         labels = {**self._labels, **_session.labels(name)}
         with (
             timings.spent("create", thing=self.label),
-            ledger.creating(launch.engine, NETWORK, name) as entry,
+            ledger.creating(launch.engine, NETWORK, name, is_ahead=launch.is_ahead) as entry,
         ):
             self._entry = entry
             entry.id = create_network(

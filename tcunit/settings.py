@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PROPERTIES_FILE = ".testcontainers.properties"
+CLIENTS = ("DOCKER_CERT_PATH", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY", "HOME", "XDG_RUNTIME_DIR")
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,17 @@ class Settings:
                 f"{self.properties_file} is no Java properties file ({error}): correct that line"
             ) from error
         return loaded
+
+    def seen(self) -> Mapping[str, str | None]:
+        """All that decides how and where something starts, to see whether it has changed."""
+        names = [
+            name
+            for each in globals().values()
+            if isinstance(each, Setting)
+            for name in each.variables
+        ]
+        found = {name: self.environ.get(name) for name in (*names, *CLIENTS)}
+        return {**self.properties, **found}
 
     def find(self, setting: Setting[T]) -> Found[T]:
         """The value of a setting with its source; its default where it is set nowhere.

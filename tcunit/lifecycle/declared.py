@@ -43,6 +43,7 @@ class Launch:
     resolve: Callable[[Any], Any]
     is_cancelled: Callable[[], bool] = bool
     mode_of_case: Callable[[], Any] | None = None
+    is_ahead: bool = False  # it is for a class whose turn has not come
 
     def admit(self, what: str) -> None:
         """Refuse a create once the set is stopping."""
@@ -171,6 +172,20 @@ class Declared(ABC):
 
     def before_test(self) -> None:
         """Bring it into the state that tests begin with, where that was asked for."""
+
+    # -- before its class's turn ------------------------------------------------------------------
+
+    def why_not_ahead(self, resolve: Callable[[Any], Any]) -> str:
+        """Why it may not start before its class's turn; what does not know better, says this."""
+        return f"is a {type(self).__name__}, which starts in its class's turn only"
+
+    def sources(self) -> object:
+        """What its start takes from files of this machine: another value if that has changed."""
+        return None
+
+    def life(self) -> object:
+        """What it is living: another value once it has ended, was started again, or is gone."""
+        return None
 
     def kept(self) -> Iterable[Entry]:
         """What of it stays on the engine when it is kept; what is nothing is released instead."""

@@ -6,8 +6,10 @@ What a class runs are copies; a declaration is never started by a class.
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from .. import timings
@@ -69,7 +71,7 @@ class ClassFixture:
         return [thing for thing in self._graph if thing.is_started]
 
     def start(self) -> None:
-        """Start everything that the class declares.
+        """Start everything that the class declares, or take over what was started ahead.
 
         Raises:
             EngineNotFound: no engine answered; nothing was tried.
@@ -77,29 +79,65 @@ class ClassFixture:
         """
         if not self._graph:
             return
-        timings.begin(self._settings)
-        with timings.spent("start-up", timings.name_of(self._cls)):
-            self._start()
+        if self._launch is not None and self._launch.is_ahead:
+            self._launch.is_ahead = False
+            self._settings.environ = os.environ  # and no longer what it was at the start
+            setattr(self._cls, FIXTURE, self)
+            self._share(self._launch)
+            return
+        with self._starting():
+            launch, starting = self._prepare(keep_on_failure=bool(self._settings.get(KEEP)))
+            setattr(self._cls, FIXTURE, self)
+            self._share(launch)
+            starting.start()
 
-    def _start(self) -> None:
+    def start_ahead(self) -> None:
+        """Start everything before the class's turn, to be taken over by :meth:`start`.
+
+        Until then no attribute shows it. What it raises is nobody's error yet.
+        """
+        with self._starting():
+            launch, starting = self._prepare(keep_on_failure=False)
+            launch.is_ahead = True
+            run_scope.start(of_scope(self._graph, "run"), launch, self._settings)
+            starting.start()
+
+    def _starting(self) -> AbstractContextManager[None]:
+        timings.begin(self._settings)
+        return timings.spent("start-up", timings.name_of(self._cls))
+
+    def _prepare(self, *, keep_on_failure: bool) -> tuple[Launch, StartSet]:
         with timings.spent("connect"):
             engine = find_engine(self._settings)
         owner = self._cls.__qualname__.rpartition("<locals>.")[2]
         launch = launch_for(engine, self._settings, owner, self._resolve)
         launch.mode_of_case = lambda: getattr(self._cls, "connection_mode", None)
-        self._launch = launch
-        self._set = StartSet(
-            of_scope(self._graph, "class"),
-            launch,
-            self._settings,
-            keep_on_failure=bool(self._settings.get(KEEP)),
-        )
-        setattr(self._cls, FIXTURE, self)
+        things = of_scope(self._graph, "class")
+        starting = StartSet(things, launch, self._settings, keep_on_failure=keep_on_failure)
+        self._launch, self._set = launch, starting
+        return launch, starting
+
+    def _share(self, launch: Launch) -> None:
+        """Start what lives for the run and does not run yet, and use it in the class's mode."""
         shared = of_scope(self._graph, "run")
         run_scope.start(shared, launch, self._settings)
         for each in shared:
             each.use_mode_of(launch.mode_of_case)
-        self._set.start()
+
+    def sources(self) -> object:
+        """What its start takes from files of this machine; another value if that has changed."""
+        return [thing.sources() for thing in self._graph]
+
+    def why_not_ahead(self) -> str:
+        """Why it may not start before its class's turn; empty if it may."""
+        own = set(self._started.values())
+        for thing in self._graph:
+            needed = [self._resolve(each) for each in thing.needs()]
+            if any(isinstance(each, Declared) and each not in own for each in [thing, *needed]):
+                return f"{thing.label} is, or needs, something that the class does not declare"
+            if thing.scope != "test" and (reason := thing.why_not_ahead(self._resolve)):
+                return f"{thing.label} {reason}"
+        return ""
 
     @property
     def has_test_work(self) -> bool:

@@ -46,6 +46,7 @@ class Entry:
     answered: threading.Event = field(default_factory=threading.Event)
     refused: bool = False
     timed_for: tuple[str, str] = field(default_factory=timings.current)
+    is_ahead: bool = False  # made for a class whose turn had not come
 
     def remove(self) -> None:
         """Remove it from the engine, if it is there and ours; no error if it is gone."""
@@ -87,9 +88,11 @@ class Ledger:
     _pid: int = 0
 
     @contextlib.contextmanager
-    def creating(self, engine: Engine, kind: str, name: str) -> Iterator[Entry]:
+    def creating(
+        self, engine: Engine, kind: str, name: str, *, is_ahead: bool = False
+    ) -> Iterator[Entry]:
         """Enter a resource before its create; taken out if the engine says that it is not made."""
-        entry = Entry(engine, kind, name)
+        entry = Entry(engine, kind, name, is_ahead=is_ahead)
         try:
             with timings.spent("arm"), self._lock:
                 self._arm()

@@ -14,6 +14,7 @@ from typing import Any
 from .. import timings
 from ..container import DockerContainer
 from ..errors import DeclarationError, EngineNotFound, NotStarted
+from ..lifecycle.ahead import ahead
 from ..lifecycle.declared import FIXTURE, IN_TEST, Declared
 from ..lifecycle.fixture import ClassFixture, check_fixed_ports
 from ..lifecycle.references import declarations_of, declared_graph, settle_clusters
@@ -44,7 +45,7 @@ class ContainersMixin(unittest.TestCase):
     def setUpClass(cls) -> None:
         """Start what the class declares, then whatever else is set up."""
         settings = Settings()
-        fixture = ClassFixture(cls, settings)
+        fixture = ahead.take(cls, settings) or ClassFixture(cls, settings)
         cls.addClassCleanup(fixture.stop)
         try:
             fixture.start()

@@ -36,7 +36,7 @@ class LeakCheckMixin(unittest.TestCase):
         try:
             return super().run(result)
         finally:
-            started = (each for each in ledger.remaining() if each not in before)
+            started = (each for each in _of_tests() if each not in before)
             self._tcunit_started.extend((self.id(), each) for each in started)
 
     @contextmanager
@@ -44,7 +44,7 @@ class LeakCheckMixin(unittest.TestCase):
         """Fail if a ``with`` block starts containers or networks and does not stop them."""
         before = set(ledger.remaining())
         yield
-        left = [each for each in ledger.remaining() if each not in before]
+        left = [each for each in _of_tests() if each not in before]
         if left:
             self.fail(self._formatMessage(msg, f"left behind: {described(left)}"))
 
@@ -58,6 +58,11 @@ class LeakCheckMixin(unittest.TestCase):
                 f"{len(left)} left behind by tests of {cls.__qualname__}:\n{lines}\n"
                 f"Start them in a with statement, or stop them with self.addCleanup()."
             )
+
+
+def _of_tests() -> list[Entry]:
+    """What is on the engine, without what a runner has started for a class whose turn comes."""
+    return [each for each in ledger.remaining() if not each.is_ahead]
 
 
 def described(entries: Iterable[Entry]) -> str:

@@ -1,0 +1,248 @@
+"""Class fixtures that start before their class's turn, for a runner that knows what comes next.
+
+The rule: nothing is different but the time. A class starts ahead only where that runs no code of
+its user's, takes nothing that exists only once (a port or a name of the host, a volume, a range of
+addresses), and needs nothing that the class does not declare itself. When its turn comes, what was
+started is used only if the declarations, the settings and the mounted files are what they were, and
+if everything still runs. Otherwise it is removed, and the class starts as it would have without; so
+does one whose early start has failed, and its error, if it comes again, is the usual one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from ..errors import CleanupError
+from ..request import ContainerRequest
+from ..settings import Settings
+from ..wait import WaitStrategy
+from .declared import Declared
+from .fixture import ClassFixture
+from .ledger import ledger
+from .references import declarations_of
+
+log = logging.getLogger("tcunit")
+
+HOUSE = __name__.partition(".")[0]
+
+# What may be asked for in a start ahead, beyond what is checked. All else waits for its turn.
+PLAIN = (
+    "image", "command", "env", "exposed", "service_ports", "bound", "on_all_interfaces",
+    "attachments", "aliases", "network_mode", "dependencies", "mounts", "tmpfs", "labels",
+    "platform", "options", "wait", "reset",
+)  # fmt: skip
+PLAIN_OPTIONS = {
+    "cap_add", "cap_drop", "cpu_count", "cpu_period", "cpu_quota", "cpu_shares", "dns",
+    "domainname", "entrypoint", "extra_hosts", "healthcheck", "hostname", "init", "log_config",
+    "mem_limit", "mem_reservation", "memswap_limit", "nano_cpus", "oom_kill_disable", "pids_limit",
+    "read_only", "restart_policy", "security_opt", "shm_size", "stdin_open", "stop_signal",
+    "sysctls", "tty", "ulimits", "user", "working_dir",
+}  # fmt: skip
+PRIVATE_NETWORKS = (None, "bridge", "default", "none")
+
+
+# -- what may start ahead --------------------------------------------------------------------------
+
+
+def why_not_ahead(asked: ContainerRequest, resolve: Callable[[Any], Any]) -> str:
+    """Why what a container is asked to be must wait for its class's turn; empty if it need not."""
+    return (
+        _runs_foreign_code(asked, resolve)
+        or _takes_what_exists_once(asked)
+        or _asks_for_more(asked)
+    )
+
+
+def _runs_foreign_code(asked: ContainerRequest, resolve: Callable[[Any], Any]) -> str:
+    for value in asked.late_values():
+        owner = resolve(getattr(value, "__self__", None))
+        if not isinstance(owner, Declared):
+            return "has a late value that is not a method of a declaration"
+        if owner.scope == "run":
+            return f"has a late value of {owner.label}, which another class uses now"
+    if asked.wait is not None and _is_foreign(asked.wait):
+        return "has a wait strategy with code of its own"
+    return ""
+
+
+def _is_foreign(strategy: WaitStrategy) -> bool:
+    """Whether a wait strategy, or one inside of it, calls what tcunit did not write."""
+    if type(strategy).__module__.partition(".")[0] != HOUSE:
+        return True
+    for value in vars(strategy).values():
+        for each in value if isinstance(value, list | tuple) else [value]:
+            if isinstance(each, WaitStrategy):
+                if _is_foreign(each):
+                    return True
+            elif callable(each):
+                return True
+    return False
+
+
+def _takes_what_exists_once(asked: ContainerRequest) -> str:
+    if asked.name or any(host is not None for _, host in asked.bound):
+        return "has a fixed name or a fixed port of the host"
+    if any(isinstance(each.network, str) for each in asked.attachments):
+        return "is on a network that is made elsewhere"
+    if not isinstance(asked.network_mode, Declared) and asked.network_mode not in PRIVATE_NETWORKS:
+        return f"has the network mode {asked.network_mode}"
+    for mount in asked.mounts:
+        is_file = os.path.isabs(mount.source) and os.path.isfile(mount.source)
+        if mount.mode != "ro" or not is_file:
+            return "mounts something else than a file of this machine, by absolute path, to read"
+    return ""
+
+
+def _asks_for_more(asked: ContainerRequest) -> str:
+    more = [each.name for each in fields(asked) if each.name not in PLAIN]
+    found = [name for name in more if getattr(asked, name)]
+    found += sorted(set(asked.options) - PLAIN_OPTIONS)
+    return f"asks for {', '.join(found)}" if found else ""
+
+
+def file_stamps(asked: ContainerRequest) -> object:
+    """What tells whether the mounted files are what they were."""
+    return [_stamp(mount.source) for mount in asked.mounts]
+
+
+def _stamp(path: str) -> object:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return path, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+# -- starting ahead --------------------------------------------------------------------------------
+
+
+def _basis(cls: type, fixture: ClassFixture, settings: Settings) -> dict[str, object]:
+    """All that a start of a class rests on; the same objects mean the same start."""
+    return {
+        "settings": settings.seen(),
+        "connection mode": getattr(cls, "connection_mode", None),
+        "declarations": [(name, _Same(each)) for name, each in declarations_of(cls).items()],
+        "files": fixture.sources(),
+    }
+
+
+@dataclass
+class _Same:
+    """Equal to what holds the very same object."""
+
+    held: object
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.held is other.held
+
+
+class EarlyStart:
+    """One class's fixture, started by a thread; after another one's, if there is one."""
+
+    def __init__(self, cls: type, fixture: ClassFixture, settings: Settings, after: Any) -> None:
+        self._cls, self.fixture = cls, fixture
+        self._basis = _basis(cls, fixture, settings)
+        self._after: EarlyStart | None = after
+        self._life: dict[Declared, object] = {}
+        self._is_given_up = False
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(
+            target=self._work, name=f"tcunit-ahead-{cls.__name__}", daemon=True
+        )
+        self._thread.start()
+
+    def _work(self) -> None:
+        try:
+            after, self._after = self._after, None
+            if after is not None:
+                after._thread.join()
+            if not self._is_given_up:
+                self.fixture.start_ahead()
+                self._life = self._lives()
+        except BaseException as error:  # shown by the class's own start, if it comes again
+            self._error = error
+
+    def _lives(self) -> dict[Declared, object]:
+        return {thing: thing.life() for thing in self.fixture.things() if thing.scope == "class"}
+
+    def why_unusable(self, settings: Settings) -> str:
+        """Why the class must start anew, asked when its turn has come; empty if it need not."""
+        now = _basis(self._cls, self.fixture, settings)
+        if changed := [name for name, value in self._basis.items() if value != now[name]]:
+            return f"what it rests on has changed: {', '.join(changed)}"
+        self._thread.join()
+        if self._error is not None:
+            return f"it failed: {self._error}"
+        try:
+            lives = self._lives()
+        except Exception as error:
+            return f"its containers could not be looked at: {error}"
+        died = [thing.label for thing, life in self._life.items() if lives.get(thing) != life]
+        return f"{', '.join(died)} did not stay as started" if died else ""
+
+    def discard(self) -> None:
+        """Give it up and remove what it has started."""
+        self._is_given_up = True
+        for _ in range(2):  # once more for what began in between
+            with contextlib.suppress(CleanupError):  # the ledger has it, and tells at the end
+                self.fixture.stop()
+            self._thread.join()
+
+
+@dataclass
+class Ahead:
+    """What this process has started for classes whose turn has not come."""
+
+    _starts: dict[type, EarlyStart] = field(default_factory=dict)
+
+    def begin(self, cls: type) -> None:
+        """Start a class's fixture in the background, after those begun before; if it may."""
+        if cls in self._starts or getattr(cls, "__unittest_skip__", False):
+            return
+        settings = Settings(dict(os.environ))  # a test may change it while this start goes on
+        try:
+            settings.seen()
+            fixture = ClassFixture(cls, settings)
+            reason = fixture.why_not_ahead()
+        except Exception as error:  # raised again by the class's own start
+            reason = str(error)
+        if reason:
+            log.debug("%s is not started ahead: %s", cls.__qualname__, reason)
+            return
+        ledger.expect_signals()  # the creates are in threads, where no handler can be set
+        before = [*self._starts.values()]
+        self._starts[cls] = EarlyStart(cls, fixture, settings, before[-1] if before else None)
+
+    def take(self, cls: type, settings: Settings) -> ClassFixture | None:
+        """The started fixture of a class whose turn has come; ``None`` if there is none to use."""
+        if cls not in self._starts:
+            return None
+        reason = self._starts[cls].why_unusable(settings)
+        early = self._starts.pop(cls)
+        if not reason:
+            return early.fixture
+        log.debug("what was started ahead for %s is discarded: %s", cls.__qualname__, reason)
+        early.discard()
+        return None
+
+    def keep_only(self, classes: Collection[type]) -> None:
+        """Discard what was started for other classes."""
+        for cls in [each for each in self._starts if each not in classes]:
+            self._starts[cls].discard()
+            del self._starts[cls]
+
+    def abandon(self) -> None:
+        """In a forked child: all of it is the parent's."""
+        self._starts.clear()
+
+
+ahead = Ahead()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=ahead.abandon)
