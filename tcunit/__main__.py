@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from .cli import main
+if __name__ == "__main__":  # and not where a worker of a run looks for what it shares with us
+    from .cli import main
 
-if __name__ == "__main__":
     sys.exit(main())

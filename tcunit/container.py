@@ -16,7 +16,7 @@ from .errors import DeclarationError, EngineError, PortError, StartError
 from .faults import Faults
 from .images import short_name
 from .launching import Launching
-from .lifecycle.ahead import file_stamps, why_not_ahead
+from .lifecycle.ahead import file_stamps, is_foreign, why_not_ahead
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.events import stream_of
 from .lifecycle.fixture import check_fixed_ports, launch_for
@@ -269,7 +269,10 @@ class DockerContainer(Faults):
     # -- before its class's turn ------------------------------------------------------------------
 
     def why_not_ahead(self, resolve: Callable[[Any], Any]) -> str:
-        """What of its request must wait for its class's turn."""
+        """What of its request, or of its own ways to start, must wait for its class's turn."""
+        ways = (getattr(type(self), name) for name in ("_configure", "prepare", "launch"))
+        if any(map(is_foreign, ways)):
+            return f"is a {type(self).__name__}, which starts by code of its own"
         return why_not_ahead(self._prepared or self._request, resolve)
 
     def sources(self) -> object:

@@ -116,6 +116,7 @@ class Recorder:
 
 _nothing: AbstractContextManager[None] = contextlib.nullcontext()
 _recorder: Recorder | None = None
+_own_group: int | None = None
 
 
 def begin(settings: Settings) -> None:
@@ -212,8 +213,16 @@ def _lock(file: IO[bytes]) -> None:
             fcntl.flock(file.fileno(), fcntl.LOCK_EX)
 
 
+def stay_in_group() -> None:
+    """Count as one command with who started this process, which then gets a group of its own."""
+    global _own_group
+    _own_group = _group()
+
+
 def _group() -> int:
     """What the processes of one command have in common."""
+    if _own_group is not None:
+        return _own_group
     return os.getpgrp() if hasattr(os, "getpgrp") else os.getppid()
 
 

@@ -10,15 +10,14 @@ does one whose early start has failed, and its error, if it comes again, is the 
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import os
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ..errors import CleanupError
+from .. import timings
+from ..log import debug
 from ..request import ContainerRequest
 from ..settings import Settings
 from ..wait import WaitStrategy
@@ -27,9 +26,8 @@ from .fixture import ClassFixture
 from .ledger import ledger
 from .references import declarations_of
 
-log = logging.getLogger("tcunit")
-
 HOUSE = __name__.partition(".")[0]
+PAUSE = 0.05
 
 # What may be asked for in a start ahead, beyond what is checked. All else waits for its turn.
 PLAIN = (
@@ -37,14 +35,6 @@ PLAIN = (
     "attachments", "aliases", "network_mode", "dependencies", "mounts", "tmpfs", "labels",
     "platform", "options", "wait", "reset",
 )  # fmt: skip
-PLAIN_OPTIONS = {
-    "cap_add", "cap_drop", "cpu_count", "cpu_period", "cpu_quota", "cpu_shares", "dns",
-    "domainname", "entrypoint", "extra_hosts", "healthcheck", "hostname", "init", "log_config",
-    "mem_limit", "mem_reservation", "memswap_limit", "nano_cpus", "oom_kill_disable", "pids_limit",
-    "read_only", "restart_policy", "security_opt", "shm_size", "stdin_open", "stop_signal",
-    "sysctls", "tty", "ulimits", "user", "working_dir",
-}  # fmt: skip
-PRIVATE_NETWORKS = (None, "bridge", "default", "none")
 
 
 # -- what may start ahead --------------------------------------------------------------------------
@@ -66,19 +56,24 @@ def _runs_foreign_code(asked: ContainerRequest, resolve: Callable[[Any], Any]) -
             return "has a late value that is not a method of a declaration"
         if owner.scope == "run":
             return f"has a late value of {owner.label}, which another class uses now"
-    if asked.wait is not None and _is_foreign(asked.wait):
+    if asked.wait is not None and _calls_foreign_code(asked.wait):
         return "has a wait strategy with code of its own"
     return ""
 
 
-def _is_foreign(strategy: WaitStrategy) -> bool:
+def is_foreign(function_or_class: Any) -> bool:
+    """Whether tcunit did not write it."""
+    return str(function_or_class.__module__).partition(".")[0] != HOUSE
+
+
+def _calls_foreign_code(strategy: WaitStrategy) -> bool:
     """Whether a wait strategy, or one inside of it, calls what tcunit did not write."""
-    if type(strategy).__module__.partition(".")[0] != HOUSE:
+    if is_foreign(type(strategy)):
         return True
     for value in vars(strategy).values():
         for each in value if isinstance(value, list | tuple) else [value]:
             if isinstance(each, WaitStrategy):
-                if _is_foreign(each):
+                if _calls_foreign_code(each):
                     return True
             elif callable(each):
                 return True
@@ -86,12 +81,8 @@ def _is_foreign(strategy: WaitStrategy) -> bool:
 
 
 def _takes_what_exists_once(asked: ContainerRequest) -> str:
-    if asked.name or any(host is not None for _, host in asked.bound):
-        return "has a fixed name or a fixed port of the host"
-    if any(isinstance(each.network, str) for each in asked.attachments):
-        return "is on a network that is made elsewhere"
-    if not isinstance(asked.network_mode, Declared) and asked.network_mode not in PRIVATE_NETWORKS:
-        return f"has the network mode {asked.network_mode}"
+    if not asked.is_apart:
+        return "has a fixed name or port, writes to a mount, or uses a network made elsewhere"
     for mount in asked.mounts:
         is_file = os.path.isabs(mount.source) and os.path.isfile(mount.source)
         if mount.mode != "ro" or not is_file:
@@ -102,7 +93,7 @@ def _takes_what_exists_once(asked: ContainerRequest) -> str:
 def _asks_for_more(asked: ContainerRequest) -> str:
     more = [each.name for each in fields(asked) if each.name not in PLAIN]
     found = [name for name in more if getattr(asked, name)]
-    found += sorted(set(asked.options) - PLAIN_OPTIONS)
+    found += ["binds"] * ("binds" in asked.options)
     return f"asks for {', '.join(found)}" if found else ""
 
 
@@ -187,12 +178,12 @@ class EarlyStart:
         return f"{', '.join(died)} did not stay as started" if died else ""
 
     def discard(self) -> None:
-        """Give it up and remove what it has started."""
+        """Give it up, and have removed what it has started."""
         self._is_given_up = True
-        for _ in range(2):  # once more for what began in between
-            with contextlib.suppress(CleanupError):  # the ledger has it, and tells at the end
-                self.fixture.stop()
-            self._thread.join()
+        while self._thread.is_alive():
+            self.fixture.give_up()
+            self._thread.join(PAUSE)  # what it begins in between is given up then
+        self.fixture.discard()
 
 
 @dataclass
@@ -213,7 +204,7 @@ class Ahead:
         except Exception as error:  # raised again by the class's own start
             reason = str(error)
         if reason:
-            log.debug("%s is not started ahead: %s", cls.__qualname__, reason)
+            debug("%s is not started ahead: %s", cls.__qualname__, reason)
             return
         ledger.expect_signals()  # the creates are in threads, where no handler can be set
         before = [*self._starts.values()]
@@ -223,11 +214,12 @@ class Ahead:
         """The started fixture of a class whose turn has come; ``None`` if there is none to use."""
         if cls not in self._starts:
             return None
-        reason = self._starts[cls].why_unusable(settings)
+        with timings.spent("start-up", timings.name_of(cls)):
+            reason = self._starts[cls].why_unusable(settings)
         early = self._starts.pop(cls)
         if not reason:
             return early.fixture
-        log.debug("what was started ahead for %s is discarded: %s", cls.__qualname__, reason)
+        debug("what was started ahead for %s is discarded: %s", cls.__qualname__, reason)
         early.discard()
         return None
 

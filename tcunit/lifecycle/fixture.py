@@ -102,6 +102,16 @@ class ClassFixture:
             run_scope.start(of_scope(self._graph, "run"), launch, self._settings)
             starting.start()
 
+    def give_up(self) -> None:
+        """Let :meth:`start_ahead` fail, in whose thread nothing is left then."""
+        if self._set is not None:
+            self._set.give_up()
+
+    def discard(self) -> None:
+        """Remove, in the background, what :meth:`start_ahead` has started and nobody takes over."""
+        if self._set is not None:
+            removals.take(self._cls.__qualname__, self._set.stop)
+
     def _starting(self) -> AbstractContextManager[None]:
         timings.begin(self._settings)
         return timings.spent("start-up", timings.name_of(self._cls))

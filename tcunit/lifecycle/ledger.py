@@ -86,6 +86,7 @@ class Ledger:
     _entries: dict[Entry, None] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _pid: int = 0
+    ends_in_order: bool = False  # this process is a worker of ours, which nobody terminates
 
     @contextlib.contextmanager
     def creating(
@@ -181,9 +182,10 @@ def _terminate(number: int, frame: object) -> None:
 
 
 def is_worker() -> bool:
-    """Whether this is a process that multiprocessing has started."""
+    """Whether this is a process that multiprocessing has started, and may end at any time."""
     process = sys.modules.get("multiprocessing.process")
-    return process is not None and process.parent_process() is not None
+    is_child = process is not None and process.parent_process() is not None
+    return is_child and not ledger.ends_in_order
 
 
 ledger = Ledger()

@@ -114,6 +114,10 @@ class StartSet:
             each in self._needs for each in needed if isinstance(each, Declared)
         )
 
+    def give_up(self) -> None:
+        """Let a start that is under way in another thread fail; nothing is removed here."""
+        self._stopping.set()
+
     @property
     def kept(self) -> list[Entry]:
         """What stays on the engine for good."""

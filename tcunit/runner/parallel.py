@@ -87,7 +87,7 @@ class ParallelRun:
             self._hired += 1
             folder = self._folder / str(self._hired)
             folder.mkdir()
-            self._workers.append(WorkerProcess(self._argv, folder))
+            self._workers.append(WorkerProcess(f"worker {self._hired}", self._argv, folder))
         return bool(self._workers)
 
     def _stop(self) -> None:

@@ -31,7 +31,7 @@ class WorkerProcess:
         folder: where it writes down what is printed in it.
     """
 
-    def __init__(self, argv: Sequence[str], folder: Path) -> None:
+    def __init__(self, name: str, argv: Sequence[str], folder: Path) -> None:
         self.unit: Unit | None = None
         self.progress = Progress()
         self.has_asked = False
@@ -39,7 +39,9 @@ class WorkerProcess:
         self._told = dict.fromkeys(STREAMS, 0)
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
-        self._process = context.Process(target=work, args=(theirs, list(argv), str(folder)))
+        self._process = context.Process(
+            name=name, target=work, args=(theirs, list(argv), str(folder))
+        )
         with _without_interrupt():
             self._process.start()
         theirs.close()
@@ -86,6 +88,7 @@ class WorkerProcess:
     def join(self) -> None:
         """Wait for its end."""
         self._process.join()
+        self.connection.close()
 
     @property
     def end(self) -> str:

@@ -21,7 +21,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from .. import timings
 from ..lifecycle.ahead import ahead
+from ..lifecycle.ledger import ledger
 from .lookahead import Lookahead
 from .plan import Key, Unit, keys_of, leaves, turns_of, units_of
 from .program import Program
@@ -52,6 +54,8 @@ def _stand_apart() -> None:
     import multiprocessing
 
     faulthandler.enable()
+    ledger.ends_in_order = True
+    timings.stay_in_group()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(os, "setpgid"):
         os.setpgid(0, 0)

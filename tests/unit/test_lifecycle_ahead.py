@@ -84,6 +84,12 @@ class MayStartTest(unittest.TestCase):
             with self.subTest(strategy=strategy):
                 self.assertIn("wait strategy", reason(box=docker().waiting_for(strategy)))
 
+        for name in ("_configure", "launch"):
+            made = type("Own", (DockerContainer,), {name: lambda self, *_: None})
+            self.assertEqual("box is a Own, which starts by code of its own", reason(box=made("x")))
+        plain = type("Own", (PostgresContainer,), {"port_name": lambda self: "x"})
+        self.assertEqual("", reason(box=plain()))
+
     def test_late_value_of_what_is_shared(self) -> None:
         """Its addresses are in the mode of the class that runs now."""
         db = PostgresContainer().with_scope("run")
@@ -93,18 +99,17 @@ class MayStartTest(unittest.TestCase):
     def test_what_exists_once(self) -> None:
         """This class may have it still, or its tests may."""
         for box, why in {
-            docker().with_name("box"): "fixed name",
-            docker().with_bind_ports(80, 8080): "fixed port",
+            docker().with_name("box"): "fixed name or port",
+            docker().with_bind_ports(80, 8080): "fixed name or port",
             docker().with_network("a-network"): "made elsewhere",
-            docker().with_network_mode("host"): "network mode host",
-            docker().with_network_mode("container:x"): "network mode container:x",
+            docker().with_network_mode("host"): "made elsewhere",
+            docker().with_kwargs(pid_mode="host"): "made elsewhere",
+            docker().with_volume_mapping(FILE, "/conf", "rw"): "writes to a mount",
             docker().with_volume_mapping("data", "/data"): "mounts",
             docker().with_volume_mapping("/", "/host"): "mounts",
-            docker().with_volume_mapping(FILE, "/conf", "rw"): "mounts",
             docker().with_volume_mapping(os.path.relpath(FILE), "/conf"): "mounts",
             docker().with_volume_mapping(f"{FILE}.none", "/conf"): "mounts",
-            docker().with_kwargs(volumes=["data:/data"]): "asks for binds",
-            docker().with_kwargs(pid_mode="host", mem_limit="64m"): "asks for pid_mode",
+            docker().with_kwargs(volumes=["data:/data:ro"]): "asks for binds",
         }.items():
             with self.subTest(why=why):
                 self.assertRegex(reason(box=box), f"^box .*{why}")

@@ -169,6 +169,26 @@ class OutputTest(RunTest):
         code, _, err = self.assert_same("discover", "-s", ".", "-p", "test_out*.py", "-k", "Asy")
         self.assertEqual((0, True), (code, "Ran 1 test" in err))
 
+    def test_coverage(self) -> None:
+        """``coverage run`` measures one process by itself, and several as the README says."""
+        report = ["-m", "coverage", "report", "--format=total"]
+        names = ["test_outcomes.Async", "test_module_fixture.B"]
+        settings = Path(self.folder, ".coveragerc")
+        for path in (Path(self.folder, ".coverage"), settings):
+            self.addCleanup(path.unlink, missing_ok=True)
+        settings.write_text("[run]\nsource = .\n")
+        self.outcome("-m", "coverage", "run", "-m", "unittest", *names)
+        expected = self.outcome(*report)
+        self.assertRegex(expected[1], r"^\d\d\n$")
+        self.outcome("-m", "coverage", "run", "-m", "tcunit", "run", *names)
+        self.assertEqual(expected, self.outcome(*report))
+        self.outcome("-m", "coverage", "erase")
+        [block] = re.findall(r"```ini\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+        settings.write_text(block + "source = .\n")
+        self.outcome("-m", "coverage", "run", "-m", "tcunit", "run", *names, "-j", "2")
+        self.outcome("-m", "coverage", "combine")
+        self.assertEqual(expected, self.outcome(*report))
+
     def test_no_tests(self) -> None:
         """The exit code is 5 from Python 3.12 on, as with unittest."""
         code, _, err = self.assert_same("discover", "-p", "test_out*.py", "-k", "nothing_at_all")
