@@ -20,10 +20,14 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     pools                     address ranges for networks
     evidence                  what a failing test shows of its containers
     reach                     whether one container reaches another, asked from inside
-    network                   networks
-    options                   the with_… methods
+    network  volume           networks; volumes
+    files                     what is copied into containers and out of them, as archives
+    collecting                how a declaration collects its request
+    storage  limits           the with_… methods about files; about limits, rights, the process
+    options                   the other with_… methods
     launching                 from a request to a container that runs
     faults                    containers paused, stopped, killed, cut off, slowed for a while
+    copying                   files copied into a container that exists, and out of it
     container                 what users declare and start
     modules                   ready-made containers
     mixins                    class fixture, connection, assertions: what a test class inherits
@@ -48,6 +52,7 @@ from .mixins.each_mode import each_connection_mode
 from .mixins.failure_logs import FailureLogsMixin
 from .mixins.leaks import LeakCheckMixin
 from .network import Network
+from .volume import Volume
 
 __all__ = [
     # what a test class inherits
@@ -61,6 +66,7 @@ __all__ = [
     "DockerContainer",
     "GenericContainer",
     "Network",
+    "Volume",
     "omitted",
     "wait",
     # how it reaches them

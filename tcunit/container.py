@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from . import timings
 from ._docker import find_engine
 from .connection import ConnectionMode, Endpoint
+from .copying import Copying
 from .errors import DeclarationError, EngineError, PortError, StartError
 from .faults import Faults
 from .images import short_name
@@ -20,7 +21,7 @@ from .lifecycle.ahead import file_stamps, is_foreign, why_not_ahead
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.events import stream_of
 from .lifecycle.fixture import check_fixed_ports, launch_for
-from .lifecycle.ledger import Entry, ledger
+from .lifecycle.ledger import Entry
 from .lifecycle.references import graph_of
 from .lifecycle.startup import StartSet
 from .network import Network
@@ -39,7 +40,10 @@ LONGER = (
 )
 
 
-class DockerContainer(Faults):
+STOP_TIMEOUT = 10  # the engine's own
+
+
+class DockerContainer(Copying, Faults):
     """A container, declared now and started by its class, by ``start()`` or by ``with``.
 
     Args:
@@ -154,13 +158,17 @@ class DockerContainer(Faults):
         """Remove it, and what its start has started; no error if it is not there.
 
         Args:
-            force: kill it; otherwise it is asked to end and has 10 s for it.
-            delete_volume: remove its anonymous volumes, too.
+            force: kill it; otherwise it is asked to end and has ``with_stop_timeout`` for it.
+            delete_volume: remove its anonymous volumes, too, and those that it has
+                named and that did not exist.
         """
         if self._running is not None and not force:
-            self._running.engine.stop(self._running.id)
+            timeout = self._request.options.get("stop_timeout", STOP_TIMEOUT)
+            self._running.engine.stop(self._running.id, timeout)
         if self._running is not None and not delete_volume:
             self._running.engine.remove_container(self._running.id, volumes=False)
+            if self._launching is not None:
+                self._launching.keep_volumes()
         starting, self._set = self._set, None
         if starting is not None:
             starting.stop()
@@ -216,6 +224,7 @@ class DockerContainer(Faults):
         asked = self._prepared or self._request
         references = [
             *(each.network for each in asked.attachments),
+            *(each.source for each in asked.mounts),
             asked.network_mode,
             *(getattr(each, "__self__", None) for each in asked.late_values()),
         ]
@@ -258,13 +267,12 @@ class DockerContainer(Faults):
     def release(self) -> None:
         """Remove it with its anonymous volumes, if it is there."""
         launching, self._launching, self._running = self._launching, None, None
-        if launching is not None and launching.entry is not None:
-            ledger.remove(launching.entry)
+        if launching is not None:
+            launching.release()
 
     def kept(self) -> Iterable[Entry]:
-        """What stays on the engine when it is kept: itself, if it was created."""
-        entry = self._launching.entry if self._launching is not None else None
-        return [entry] if entry is not None and entry.id else []
+        """What stays on the engine when it is kept: itself, if it was created, and its volumes."""
+        return self._launching.kept() if self._launching is not None else []
 
     # -- before its class's turn ------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ TcunitError
 │   ├── StartCancelled        something else failed first, or the start was interrupted
 │   └── StartErrors           several of them at once                          (ExceptionGroup)
 ├── FaultError                a fault could not be made, or was asked for wrongly
+├── CopyError                 files could not be copied into or out of a container
 ├── CleanupError              something could not be removed
 ├── WorkerDied                a process of ``tcunit run -j`` ended in the middle of a class
 ├── NotStarted                used before it was started, or after it was stopped
@@ -92,6 +93,10 @@ class StartErrors(StartError, ExceptionGroup[Exception]):
 
 class FaultError(TcunitError):
     """A fault could not be made, or was asked for wrongly; nothing of it is left in place."""
+
+
+class CopyError(TcunitError):
+    """Files could not be copied into or out of a container; the message says which, and why."""
 
 
 class CleanupError(TcunitError):

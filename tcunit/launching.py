@@ -1,26 +1,32 @@
 """From a request to a container that runs on the engine.
 
 What can be worked out is worked out first; then the container is created under a name that is known
-before, connected to its further networks, and started. Nothing is removed here: who launches keeps
-the :class:`Launching` and undoes by it, however far it came.
+before, connected to its further networks, given its files, and started. Who launches keeps the
+:class:`Launching` and undoes by :meth:`Launching.release`, however far it came.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import IO, Any
 
 from . import _session, timings
-from ._docker import Engine, NameTaken, NotThere
+from ._docker import Engine, NameTaken, NotThere, env_file
 from .connection import listen_addresses
-from .errors import DeclarationError, EngineError, ImageNotFound, StartError
+from .errors import CopyError, DeclarationError, EngineError, ImageNotFound, StartError
+from .files import packed
 from .images import with_prefix
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.ledger import CONTAINER, Entry, ledger
 from .network import Network
-from .request import ContainerRequest, Late
+from .request import ContainerRequest, Copy, Late, Mount
 from .running import RunningContainer
 from .settings import IMAGE_PREFIX
+from .volume import Hold, Volume
 
 NAME_TRIES = 3
 
@@ -43,6 +49,7 @@ class Launching:
         self._owner, self._stem = owner, stem
         self.entry: Entry | None = None
         self.networks: Sequence[Attached] = ()
+        self._holds: list[Hold] = []
 
     def run(self) -> RunningContainer:
         """Create and start it; it need not be ready when this returns.
@@ -63,12 +70,36 @@ class Launching:
             host_of=_host_of(asked, launch),
         )  # fmt: skip
         options = self._options(running)
-        self.entry = self._created(image, options)
-        running.id, running.name = self.entry.id, self.entry.name
-        running.description = f"{self.label} ({asked.image}, {running.name})"
-        with timings.spent("start"):
-            self._start(running)
+        with self._packed() as archives:
+            self._hold_volumes()
+            self.entry = self._created(image, options)
+            running.id, running.name = self.entry.id, self.entry.name
+            running.description = f"{self.label} ({asked.image}, {running.name})"
+            with timings.spent("start"):
+                self._start(running, archives)
         return running
+
+    def release(self) -> None:
+        """Remove what this start has made, if it is there."""
+        entry, holds, self.entry, self._holds = self.entry, self._holds, None, []
+        with contextlib.ExitStack() as stack:  # whatever fails, the rest is undone
+            for hold in holds:
+                stack.callback(hold.let_go)
+            if entry is not None:
+                stack.callback(ledger.remove, entry)
+
+    def kept(self) -> list[Entry]:
+        """What stays on the engine when it is kept: the container, if it was created, and volumes
+        that were made for it alone.
+        """
+        if self.entry is None or not self.entry.id:
+            return []
+        return [self.entry, *(entry for hold in self._holds for entry in hold.kept())]
+
+    def keep_volumes(self) -> None:
+        """Let the volumes outlive it that were made because its request names them."""
+        for hold in self._holds:
+            hold.keep()
 
     def _created(self, image: str, options: dict[str, Any]) -> Entry:
         """Create it under its fixed name, or under a new one that is free."""
@@ -99,9 +130,11 @@ class Launching:
             self.entry.id = engine.create_container(image, name, labelled, first)
         return self.entry
 
-    def _start(self, running: RunningContainer) -> None:
+    def _start(self, running: RunningContainer, archives: Mapping[str, IO[bytes]]) -> None:
         engine = self.launch.engine
         try:
+            for folder, archive in archives.items():
+                engine.put_archive(running.id, folder, archive)
             for network, aliases in self.networks[1:]:
                 engine.connect(network, running.id, aliases)
             self.launch.admit(self.label)
@@ -115,9 +148,13 @@ class Launching:
     def _options(self, running: RunningContainer) -> dict[str, Any]:
         """What the SDK is to be given, its late values made."""
         asked = self.asked
+        files = [env_file(str(Path(each).expanduser())) for each in asked.env_files]
+        given = {name: self._late(name, value) for name, value in asked.env.items()}
         options: dict[str, Any] = {
             "labels": dict(asked.labels),
-            "environment": {name: self._late(name, value) for name, value in asked.env.items()},
+            "environment": {
+                name: value for each in [*files, given] for name, value in each.items()
+            },
             **asked.options,
             **_published(asked, running),
         }
@@ -126,11 +163,7 @@ class Launching:
                 asked.command if isinstance(asked.command, str)
                 else [self._late("the command", word) for word in asked.command]
             )  # fmt: skip
-        if asked.mounts:
-            options["binds"] = [
-                *options.get("binds", ()),
-                *(mount.bind() for mount in asked.mounts),
-            ]
+        self._add_mounts(options)
         if asked.tmpfs:
             options["tmpfs"] = dict(asked.tmpfs)
         if asked.platform:
@@ -139,15 +172,67 @@ class Launching:
             options["network_mode"] = mode
         return options
 
+    def _add_mounts(self, options: dict[str, Any]) -> None:
+        """Bind mounts in the long form where that can say it, all others as short words."""
+        mounts, binds = list(options.get("mounts", ())), list(options.get("binds", ()))
+        for mount in self.asked.mounts:
+            volume = self._volume_of(mount)
+            found = None if volume else mount.as_mount()
+            if found is not None:
+                mounts.append(found)
+            else:
+                binds.append(mount.bind(volume))
+        options.update({"mounts": mounts} if mounts else {}, **({"binds": binds} if binds else {}))
+
+    def _volume_of(self, mount: Mount) -> str:
+        """The name of the volume that is mounted, if it is one."""
+        if isinstance(mount.source, Volume):
+            name: str = self.launch.resolve(mount.source).name
+            return name
+        return mount.source if mount.is_volume else ""
+
+    def _hold_volumes(self) -> None:
+        """Create the volumes that the request names and that do not exist."""
+        for name in dict.fromkeys(each.source for each in self.asked.mounts if each.is_volume):
+            self.launch.admit(self.label)
+            hold = Hold(self.launch.engine, name)
+            self._holds.append(hold)
+            hold.take({}, {})
+
+    @contextlib.contextmanager
+    def _packed(self) -> Iterator[dict[str, IO[bytes]]]:
+        """The files to copy in, as an archive for each folder that they are unpacked in."""
+        places: dict[str, list[Copy]] = {}
+        for copy in self.asked.copies:
+            made = self._made(f"what is copied to {copy.destination}", copy.source)
+            if not isinstance(made, bytes | PathLike):
+                raise DeclarationError(
+                    f"{self.label}: what is copied to {copy.destination} came as a "
+                    f"{type(made).__name__}: give bytes or a Path"
+                )
+            settled = dataclasses.replace(copy, source=made)
+            places.setdefault(self.asked.root_of(copy), []).append(settled)
+        with contextlib.ExitStack() as stack:
+            try:
+                yield {
+                    root: stack.enter_context(packed(copies, root))
+                    for root, copies in places.items()
+                }
+            except CopyError as error:
+                raise CopyError(f"{self.label}: with_copy_into_container: {error}") from error
+
     def _late(self, name: str, value: Late) -> str:
+        return str(self._made(f"the late value of {name}", value))
+
+    def _made(self, what: str, value: Any) -> Any:
+        """A value itself, or what its callable makes of it now."""
         if not callable(value):
             return value
         try:
-            return str(_rebound(value, self.launch)())
+            return _rebound(value, self.launch)()
         except Exception as error:
             raise DeclarationError(
-                f"{self.label}: the late value of {name} could not be made: "
-                f"{type(error).__name__}: {error}"
+                f"{self.label}: {what} could not be made: {type(error).__name__}: {error}"
             ) from error
 
 
@@ -259,4 +344,5 @@ _ADVICE = {
     "address already in use": "Take another port, or with_exposed_ports() for a random one.",
     "protocol not supported": "The kernel of the engine's machine has no SCTP, most likely.",
     "invalid mount config": "Check the paths given to with_volume_mapping().",
+    "cannot overwrite": "Check the paths given to with_copy_into_container().",
 }

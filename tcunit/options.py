@@ -1,34 +1,29 @@
 """The ``with_…`` methods: how a declaration collects its request.
 
-Each checks what it is given at once, changes the declaration, and returns it.
+Each checks what it is given at once, changes the declaration, and returns it. Those about files are
+in :mod:`.storage`, those about limits and rights in :mod:`.limits`.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from os import PathLike
+from os import PathLike, fspath
 from types import MappingProxyType
 from typing import Any, Self
 
 from . import _session
 from .errors import DeclarationError
 from .lifecycle.declared import Declared
+from .limits import LimitOptions
 from .network import Network, check_network
 from .ports import Port, PortLike, host_port
-from .request import Attachment, Command, ContainerRequest, Late, Mount, merged
+from .request import Attachment, Command, Late, merged
+from .storage import StorageOptions
 from .wait import WaitStrategy
 
 
-class ContainerOptions(Declared):
+class ContainerOptions(StorageOptions, LimitOptions):
     """What can be asked for of a container."""
-
-    _request: ContainerRequest
-
-    def _with(self, method: str, **changes: Any) -> Self:
-        self._refuse_change(method)
-        self._request = dataclasses.replace(self._request, **changes)
-        return self
 
     # -- what runs --------------------------------------------------------------------------------
 
@@ -51,6 +46,17 @@ class ContainerOptions(Declared):
         env = MappingProxyType({**self._request.env, **settled})
         return self._with("with_env", env=env)
 
+    def with_env_file(self, path: str | PathLike[str]) -> Self:
+        """Set the environment variables in a file, which is read at the start.
+
+        The file is as for ``docker run --env-file``: a ``NAME=value`` in each line, all of it as
+        it stands, and ``#`` before a comment. Variables of :meth:`with_env` win, as does the later
+        of two files.
+        """
+        if not isinstance(path, str | PathLike) or not fspath(path):
+            raise DeclarationError(f"with_env_file: {path!r} is no path")
+        return self._with("with_env_file", env_files=(*self._request.env_files, fspath(path)))
+
     def with_name(self, name: str) -> Self:
         """Give the container a fixed name; by default it has one that says where it comes from."""
         return self._with("with_name", name=name)
@@ -65,7 +71,7 @@ class ContainerOptions(Declared):
         return self._with("with_platform", platform=platform)
 
     def with_kwargs(self, **options: Any) -> Self:
-        """Add options of the SDK that have no method here, as in ``mem_limit="64m"``.
+        """Add options of the SDK that have no method here, as in ``oom_score_adj=500``.
 
         They add up: a second call adds to lists and dicts and replaces single values.
         """
@@ -76,6 +82,8 @@ class ContainerOptions(Declared):
         given = [options.pop(name) for name in ("volumes", "binds") if name in options]
         if given:
             options["binds"] = [word for binds in given for word in _bind_words(binds)]
+        if not isinstance(hosts := options.get("extra_hosts", {}), Mapping):
+            options["extra_hosts"] = dict(each.split(":", 1) for each in hosts)
         return self._with("with_kwargs", options=merged(self._request.options, options))
 
     # -- ports ------------------------------------------------------------------------------------
@@ -131,23 +139,6 @@ class ContainerOptions(Declared):
                 f"{mode!r} is no network mode: give 'host', 'none', 'container:NAME' or a container"
             )
         return self._with("with_network_mode", network_mode=mode)
-
-    # -- storage ----------------------------------------------------------------------------------
-
-    def with_volume_mapping(
-        self, host: str | PathLike[str], container: str, mode: str = "ro"
-    ) -> Self:
-        """Mount a path of the engine's host, or a named volume; ``"ro"`` or ``"rw"``."""
-        if not container.startswith("/"):
-            raise DeclarationError(f"{container!r}: the place in the container begins with '/'")
-        mount = Mount(str(host), container, mode)
-        return self._with("with_volume_mapping", mounts=(*self._request.mounts, mount))
-
-    def with_tmpfs_mount(self, container_path: str, size: str | None = None) -> Self:
-        """Mount a file system in memory; ``size`` as in ``"64m"``, by default half of memory."""
-        option = f"size={size}" if size else ""
-        tmpfs = {**self._request.tmpfs, container_path: option}
-        return self._with("with_tmpfs_mount", tmpfs=tmpfs)
 
     # -- order ------------------------------------------------------------------------------------
 

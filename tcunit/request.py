@@ -62,21 +62,56 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Mount:
-    """A folder or file of the engine's host, or a named volume, at a place in the container."""
+    """A folder or file of the engine's host, or a volume, at a place in the container.
 
-    source: str
+    The source is a path, the name of a volume, or a declared volume.
+    """
+
+    source: Any
     target: str
     mode: str = "ro"
 
     @property
     def is_volume(self) -> bool:
         """Whether the source is the name of a volume and no path."""
-        return NAME.fullmatch(self.source) is not None and self.source not in (".", "..")
+        source = self.source
+        return isinstance(source, str) and NAME.fullmatch(source) is not None
 
-    def bind(self) -> str:
-        """The mount as the engine takes it, with a relative path made absolute."""
-        source = self.source if self.is_volume else str(Path(self.source).expanduser().absolute())
+    @property
+    def path(self) -> str:
+        """The source as a path, made absolute; for one that is no volume."""
+        return str(Path(self.source).expanduser().absolute())
+
+    def bind(self, volume: str = "") -> str:
+        """The mount in the engine's short form."""
+        source = volume or (self.source if self.is_volume else self.path)
         return f"{source}:{self.target}:{self.mode}"
+
+    def as_mount(self) -> Json | None:
+        """The bind mount in the engine's long form, by which it makes no folder that is missing.
+
+        ``None`` where only the short form can say it.
+        """
+        if self.mode not in ("ro", "rw"):
+            return None
+        return {
+            "Type": "bind", "Source": self.path, "Target": self.target,
+            "ReadOnly": self.mode == "ro",
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A file or tree of ours, or some bytes, to be put at a place in the container.
+
+    The source is bytes, a path, or a callable that gives one of them when the container starts.
+    """
+
+    source: Any
+    destination: str
+    mode: int | None = None
+    uid: int = 0
+    gid: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +132,8 @@ class ContainerRequest:
     dependencies: tuple[Any, ...] = ()
     mounts: tuple[Mount, ...] = ()
     tmpfs: Mapping[str, str] = field(default_factory=_nothing)
+    copies: tuple[Copy, ...] = ()
+    env_files: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=_nothing)
     platform: str | None = None
     options: Mapping[str, Any] = field(default_factory=_nothing)
@@ -144,7 +181,15 @@ class ContainerRequest:
     def late_values(self) -> list[Callable[[], object]]:
         """The values that are made only when the dependencies are ready."""
         words = [] if isinstance(self.command, str | None) else list(self.command)
-        return [each for each in [*self.env.values(), *words] if callable(each)]
+        sources = [each.source for each in self.copies]
+        return [each for each in [*self.env.values(), *words, *sources] if callable(each)]
+
+    def root_of(self, copy: Copy) -> str:
+        """The folder that a copy is unpacked in: the root, or the mount that can be written to."""
+        if not self.options.get("read_only"):
+            return "/"
+        around = [each.target for each in self.mounts if is_below(copy.destination, each.target)]
+        return max(around, key=len, default="/")
 
     def check(self, who: str) -> None:
         """Refuse what cannot work, whatever the engine.
@@ -171,11 +216,32 @@ class ContainerRequest:
                           "keep one of them", DeclarationError))  # fmt: skip
         if not self.can_publish and (self.exposed or self.bound):
             found.append((self._unpublishable(), PortError))
+        found += [(problem, DeclarationError) for problem in self._problems_of_storage()]
         fixed = [(host, port.protocol) for port, host in self.bound if host is not None]
         if twice := [each for each in fixed if fixed.count(each) > 1]:
             number, protocol = twice[0]
             found.append((f"two of its ports want port {number}/{protocol} of the host: "
                           "give one of them another number", PortError))  # fmt: skip
+        return found
+
+    def _problems_of_storage(self) -> list[str]:
+        targets = [*(each.target.rstrip("/") for each in self.mounts), *self.tmpfs]
+        found = [
+            f"{place} is the place of two mounts: keep one of them"
+            for place in sorted({each for each in targets if targets.count(each) > 1})
+        ]
+        for copy in self.copies:
+            place = copy.destination
+            if any(is_below(place, each) for each in self.tmpfs):
+                found.append(
+                    f"{place} is on a tmpfs mount, which hides what is copied there: let the "
+                    f"command copy it from elsewhere"
+                )
+            elif self.options.get("read_only") and self.root_of(copy) == "/":
+                found.append(
+                    f"nothing can be copied to {place} on a read-only root: mount it with "
+                    f"with_volume_mapping()"
+                )
         return found
 
     def _unpublishable(self) -> str:
@@ -190,6 +256,11 @@ class ContainerRequest:
             f"port {ports} cannot be published with with_network_mode(): publish it on the "
             f"container whose network this is, or use with_network()"
         )
+
+
+def is_below(place: str, folder: str) -> bool:
+    """Whether a place in the container is a folder there, or in it."""
+    return f"{place.rstrip('/')}/".startswith(f"{folder.rstrip('/')}/")
 
 
 def merged(options: Mapping[str, Any], further: Mapping[str, Any]) -> Mapping[str, Any]:

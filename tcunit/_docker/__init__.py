@@ -14,7 +14,7 @@ from .find import (
     find_engine,
     usual_sockets,
 )
-from .options import split_options
+from .options import env_file, split_options
 from .refusals import NameTaken, NotThere
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "candidates",
     "connect_as",
     "connected",
+    "env_file",
     "find_engine",
     "split_options",
     "usual_sockets",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import EngineError, ImageNotFound
 from ..images import with_tag
+from .archives import Archives
 from .frames import pieces, source_of
 from .options import parameters, refuse_unknown, split_options
 from .refusals import NotThere, translated
@@ -50,7 +51,7 @@ class Resource:
 
 
 @dataclass
-class Engine:
+class Engine(Archives):
     """A Docker engine that answered, and the calls made to it."""
 
     url: str
@@ -340,16 +341,6 @@ class Engine:
                 stream.close()
             return int(api.exec_inspect(created["Id"])["ExitCode"]), chunks
 
-    def has_path(self, container: str, path: str) -> bool:
-        """Whether there is a file or a folder in a container; it need have no shell."""
-        api = self.client.api
-        url = f"{api.base_url}/v{api.api_version}/containers/{container}/archive"
-        with translated(f"looking for {path} in {container}"):
-            answer = api.head(url, params={"path": path}, timeout=api.timeout)
-            if not answer.ok and answer.status_code != 404:
-                answer.raise_for_status()
-            return bool(answer.ok)
-
     def events(self, filters: Json) -> Any:
         """The engine's events from now on, as a stream of dicts that has ``close()``."""
         with translated("subscribing to the engine's events"):
@@ -372,6 +363,19 @@ class Engine:
             *(Resource("network", n["Id"], n["Name"], n.get("Labels") or {}) for n in networks),
             *(Resource("volume", v["Name"], v["Name"], v.get("Labels") or {}) for v in volumes),
         ]
+
+    def create_volume(
+        self, name: str, labels: Mapping[str, str], options: Mapping[str, Any]
+    ) -> Mapping[str, str]:
+        """Create a volume, or find the one of that name; returns the labels that it has."""
+        with translated(f"creating the volume {name}"):
+            made = self.client.api.create_volume(name, labels=dict(labels), **options)
+            return made.get("Labels") or {}
+
+    def volume_labels(self, volume: str) -> Mapping[str, str]:
+        """The labels of a volume."""
+        with translated(f"looking at the volume {volume}"):
+            return self.client.api.inspect_volume(volume).get("Labels") or {}
 
     def remove_volume(self, volume: str) -> None:
         """Remove a volume; no error if it is not there."""

@@ -49,3 +49,24 @@ def split_options(options: Mapping[str, Any]) -> tuple[Json, Json]:
         {name: value for name, value in options.items() if name in host},
         {name: value for name, value in options.items() if name in create},
     )
+
+
+def env_file(path: str) -> dict[str, str]:
+    """The variables in a file, as ``docker run --env-file`` reads it.
+
+    Raises:
+        DeclarationError: it cannot be read, or has a line that is none.
+    """
+    from docker.errors import DockerException
+    from docker.utils import parse_env_file
+
+    try:
+        found: dict[str, str] = parse_env_file(path)
+    except DockerException:
+        # The SDK's message shows the line, which may hold a password.
+        raise DeclarationError(
+            f"the environment file {path} has a line without '=': write each as NAME=value"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DeclarationError(f"the environment file {path} cannot be read: {error}") from error
+    return found

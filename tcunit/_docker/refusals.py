@@ -34,6 +34,17 @@ def translated(what: str) -> Iterator[None]:
         raise EngineError(f"{what}: {_root(error)}") from error
 
 
+def refuse_answer(answer: Any) -> None:
+    """Raise the SDK's error for an answer that is one."""
+    import docker.errors
+    import requests.exceptions
+
+    try:
+        answer.raise_for_status()
+    except requests.exceptions.HTTPError as error:
+        docker.errors.create_api_error_from_http_exception(error)
+
+
 def _said(error: Any) -> str:
     return str(error.explanation or error)
 

@@ -1,4 +1,4 @@
-"""What this process has on engines: every container and network, from before its create.
+"""What this process has on engines: every container, network and volume, from before its create.
 
 The second net of clean-up is here: what is still in the ledger when the process ends is removed
 then. A name is entered before the create and its id after, so that a create whose answer never came
@@ -24,7 +24,8 @@ from ..errors import EngineError
 from ..reapers import reapers
 from ..settings import Settings
 
-CONTAINER, NETWORK = "container", "network"
+CONTAINER, NETWORK, VOLUME = "container", "network", "volume"
+REMOVAL_ORDER = (CONTAINER, NETWORK, VOLUME)
 
 IN_FLIGHT = 10.0  # how long a removal waits for the create that is under way, in seconds
 LATE = 1.0  # how long after its sender gave up a create may still succeed, in seconds
@@ -56,6 +57,8 @@ class Entry:
         if self.kind == NETWORK:
             self.engine.free_network(self.id or self.name)
             self.engine.remove_network(self.id or self.name)
+        elif self.kind == VOLUME:
+            self.engine.remove_volume(self.name)
         else:
             self.engine.remove_container(self.id or self.name)
 
@@ -72,6 +75,8 @@ class Entry:
         try:
             if self.kind == NETWORK:
                 labels = self.engine.inspect_network(self.name).get("Labels")
+            elif self.kind == VOLUME:
+                labels = self.engine.volume_labels(self.name)
             else:
                 labels = self.engine.inspect(self.name)["Config"].get("Labels")
         except NotThere:
@@ -129,12 +134,12 @@ class Ledger:
         reapers.keep(entry.name)
 
     def remaining(self) -> list[Entry]:
-        """What exists or may exist, in the order to remove it: containers before networks."""
+        """What exists or may exist, in the order to remove it: containers first."""
         if self._pid != os.getpid():
             return []
         with self._lock:
             newest_first = list(self._entries)[::-1]
-        return sorted(newest_first, key=lambda entry: entry.kind == NETWORK)
+        return sorted(newest_first, key=lambda entry: REMOVAL_ORDER.index(entry.kind))
 
     def clear(self) -> None:
         """Remove everything that is left; what cannot be removed is told on stderr."""

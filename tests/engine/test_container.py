@@ -277,13 +277,14 @@ class RequestTest(EngineTest):
                 .with_kwargs(volumes=[f"{folder}:/listed:ro"])
                 .with_volume_mapping(folder, "/mapped")
             )
-            host = container.get_wrapped_container().attrs["HostConfig"]
+            found = container.get_wrapped_container().attrs
+            host = found["HostConfig"]
             container.stop()
         self.assertEqual(32 << 20, host["Memory"])
         caps = [each.removeprefix("CAP_") for each in host["CapAdd"]]
         self.assertEqual(["NET_ADMIN", "SYS_TIME"], sorted(caps))
         self.assertEqual({"net.core.somaxconn": "99", "net.ipv4.ip_forward": "1"}, host["Sysctls"])
-        targets = sorted(each.split(":")[1] for each in host["Binds"])
+        targets = sorted(each["Destination"] for each in found["Mounts"])
         self.assertEqual(["/listed", "/mapped", "/raw"], targets)
 
     def test_labels_and_name(self) -> None:

@@ -30,6 +30,30 @@ CHANGES: list[Callable[[DockerContainer], object]] = [
     lambda c: c.with_network_mode("host"),
     lambda c: c.with_volume_mapping("/a", "/b"),
     lambda c: c.with_tmpfs_mount("/a"),
+    lambda c: c.with_copy_into_container(b"x", "/a"),
+    lambda c: c.with_env_file("/a"),
+    lambda c: c.with_memory_limit("64m"),
+    lambda c: c.with_cpu_limit(0.5),
+    lambda c: c.with_pids_limit(10),
+    lambda c: c.with_shm_size("64m"),
+    lambda c: c.with_ulimit("nofile", 10),
+    lambda c: c.with_cap_add("NET_ADMIN"),
+    lambda c: c.with_cap_drop("ALL"),
+    lambda c: c.with_privileged(),
+    lambda c: c.with_device("/dev/fuse"),
+    lambda c: c.with_read_only_root(),
+    lambda c: c.with_user("nobody"),
+    lambda c: c.with_entrypoint("x"),
+    lambda c: c.with_working_directory("/a"),
+    lambda c: c.with_healthcheck("true"),
+    lambda c: c.with_init(),
+    lambda c: c.with_stop_signal("SIGINT"),
+    lambda c: c.with_stop_timeout(1),
+    lambda c: c.with_restart_policy("always"),
+    lambda c: c.with_hostname("a"),
+    lambda c: c.with_extra_host("a", "10.0.0.1"),
+    lambda c: c.with_dns("10.0.0.1"),
+    lambda c: c.with_sysctl("a", 1),
     lambda c: c.depends_on(DockerContainer("x")),
     lambda c: c.waiting_for(wait.for_port(80)),
     lambda c: c.with_reset(print),
@@ -237,7 +261,7 @@ class CollectTest(unittest.TestCase):
     def test_tmpfs(self) -> None:
         """With a size or without."""
         container = DockerContainer("a").with_tmpfs_mount("/a").with_tmpfs_mount("/b", "64m")
-        self.assertEqual({"/a": "", "/b": "size=64m"}, request(container).tmpfs)
+        self.assertEqual({"/a": "", "/b": "size=67108864"}, request(container).tmpfs)
 
     def test_kwargs(self) -> None:
         """They add up; ``volumes`` go by the name that the engine's configuration has."""
