@@ -22,6 +22,8 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     reach                     whether one container reaches another, asked from inside
     network  volume           networks; volumes
     files                     what is copied into containers and out of them, as archives
+    relay                     connections passed on to a port of loopback
+    host_ports                ports of the test process, for containers
     collecting                how a declaration collects its request
     storage  limits           the with_… methods about files; about limits, rights, the process
     options                   the other with_… methods
@@ -44,6 +46,7 @@ from ._version import __version__
 from .case import ContainerTestCase
 from .connection import ConnectionMode, Endpoint, using_connection_mode
 from .container import DockerContainer, GenericContainer
+from .host_ports import expose_host_port
 from .lifecycle.references import omitted
 from .mixins.assertions import ContainerAssertionsMixin
 from .mixins.connection import ConnectionMixin
@@ -73,6 +76,7 @@ __all__ = [
     "ConnectionMode",
     "Endpoint",
     "each_connection_mode",
+    "expose_host_port",
     "using_connection_mode",
     # what may go wrong
     "errors",

@@ -16,6 +16,7 @@ TcunitError
 │   └── StartErrors           several of them at once                          (ExceptionGroup)
 ├── FaultError                a fault could not be made, or was asked for wrongly
 ├── CopyError                 files could not be copied into or out of a container
+├── HostPortError             containers cannot reach a port of the test process
 ├── CleanupError              something could not be removed
 ├── WorkerDied                a process of ``tcunit run -j`` ended in the middle of a class
 ├── NotStarted                used before it was started, or after it was stopped
@@ -97,6 +98,10 @@ class FaultError(TcunitError):
 
 class CopyError(TcunitError):
     """Files could not be copied into or out of a container; the message says which, and why."""
+
+
+class HostPortError(TcunitError):
+    """Containers cannot reach a port of the test process; the message says why."""
 
 
 class CleanupError(TcunitError):

@@ -107,6 +107,12 @@ class Surroundings:
         networks = self._holder["NetworkSettings"]["Networks"].items()
         return [each.get("NetworkID", "") for name, each in networks if name != "none"]
 
+    def own_address(self, network: str) -> str:
+        """The IPv4 address of our own container on a network, by the network's id; may be empty."""
+        found = (self._holder or {}).get("NetworkSettings", {}).get("Networks") or {}
+        on = (each for name, each in found.items() if network in (each.get("NetworkID"), name))
+        return next((each.get("IPAddress") or "" for each in on), "")
+
     def network(self, name: str) -> NetworkFacts:
         """The facts about a network of this engine, by name or id."""
         with self._asking:

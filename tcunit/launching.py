@@ -17,8 +17,16 @@ from typing import IO, Any
 from . import _session, timings
 from ._docker import Engine, NameTaken, NotThere, env_file
 from .connection import listen_addresses
-from .errors import CopyError, DeclarationError, EngineError, ImageNotFound, StartError
+from .errors import (
+    CopyError,
+    DeclarationError,
+    EngineError,
+    HostPortError,
+    ImageNotFound,
+    StartError,
+)
 from .files import packed
+from .host_ports import HOST_NAME, HostAccess, checked, door_for
 from .images import with_prefix
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.ledger import CONTAINER, Entry, ledger
@@ -50,6 +58,7 @@ class Launching:
         self.entry: Entry | None = None
         self.networks: Sequence[Attached] = ()
         self._holds: list[Hold] = []
+        self._host_access = HostAccess()
 
     def run(self) -> RunningContainer:
         """Create and start it; it need not be ready when this returns.
@@ -83,6 +92,7 @@ class Launching:
         """Remove what this start has made, if it is there."""
         entry, holds, self.entry, self._holds = self.entry, self._holds, None, []
         with contextlib.ExitStack() as stack:  # whatever fails, the rest is undone
+            stack.callback(self._host_access.end)
             for hold in holds:
                 stack.callback(hold.let_go)
             if entry is not None:
@@ -164,6 +174,9 @@ class Launching:
                 else [self._late("the command", word) for word in asked.command]
             )  # fmt: skip
         self._add_mounts(options)
+        if asked.host_ports is not None:
+            hosts = {**options.get("extra_hosts", {}), HOST_NAME: self._meet_host(running)}
+            options["extra_hosts"] = hosts
         if asked.tmpfs:
             options["tmpfs"] = dict(asked.tmpfs)
         if asked.platform:
@@ -171,6 +184,19 @@ class Launching:
         if (mode := _network_mode(asked, running)) is not None:
             options["network_mode"] = mode
         return options
+
+    def _meet_host(self, running: RunningContainer) -> str:
+        """Let it reach ports of this process; returns the address at which it does."""
+        asked = self.asked
+        ports = [checked(self._made("a host port", each)) for each in asked.host_ports or ()]
+        try:
+            door = door_for(
+                self.launch.surroundings, running.networks, on_host=asked.on_host_network
+            )
+            self._host_access.begin(door, ports)
+        except HostPortError as error:
+            raise HostPortError(f"{self.label}: with_host_port_access(): {error}") from error
+        return door.name_means
 
     def _add_mounts(self, options: dict[str, Any]) -> None:
         """Bind mounts in the long form where that can say it, all others as short words."""

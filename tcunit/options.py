@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from . import _session
 from .errors import DeclarationError
+from .host_ports import checked
 from .lifecycle.declared import Declared
 from .limits import LimitOptions
 from .network import Network, check_network
@@ -139,6 +140,19 @@ class ContainerOptions(StorageOptions, LimitOptions):
                 f"{mode!r} is no network mode: give 'host', 'none', 'container:NAME' or a container"
             )
         return self._with("with_network_mode", network_mode=mode)
+
+    def with_host_port_access(self, *ports: int | Callable[[], int]) -> Self:
+        """Let it reach servers in the test process as ``host.testcontainers.internal``.
+
+        It reaches the ports of :func:`tcunit.expose_host_port`, and those that are given here, as
+        long as it lives. The servers may listen on loopback; nobody else can reach them by this.
+
+        Args:
+            ports: numbers, or callables that give one at the start.
+        """
+        known = list(self._request.host_ports or ())
+        known += [each if callable(each) else checked(each) for each in ports]
+        return self._with("with_host_port_access", host_ports=tuple(known))
 
     # -- order ------------------------------------------------------------------------------------
 

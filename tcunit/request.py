@@ -134,6 +134,7 @@ class ContainerRequest:
     tmpfs: Mapping[str, str] = field(default_factory=_nothing)
     copies: tuple[Copy, ...] = ()
     env_files: tuple[str, ...] = ()
+    host_ports: tuple[int | Callable[[], object], ...] | None = None
     labels: Mapping[str, str] = field(default_factory=_nothing)
     platform: str | None = None
     options: Mapping[str, Any] = field(default_factory=_nothing)
@@ -182,7 +183,11 @@ class ContainerRequest:
         """The values that are made only when the dependencies are ready."""
         words = [] if isinstance(self.command, str | None) else list(self.command)
         sources = [each.source for each in self.copies]
-        return [each for each in [*self.env.values(), *words, *sources] if callable(each)]
+        return [
+            each
+            for each in [*self.env.values(), *words, *sources, *(self.host_ports or ())]
+            if callable(each)
+        ]
 
     def root_of(self, copy: Copy) -> str:
         """The folder that a copy is unpacked in: the root, or the mount that can be written to."""
@@ -214,6 +219,10 @@ class ContainerRequest:
         if self.network_mode is not None and self.attachments:
             found.append(("with_network_mode() and with_network() exclude each other: "
                           "keep one of them", DeclarationError))  # fmt: skip
+        if self.host_ports is not None and not (self.can_publish or self.on_host_network):
+            found.append(("with_host_port_access() needs a network of its own: leave "
+                          "with_network_mode() away, or ask for it on the container whose "
+                          "network this one uses", DeclarationError))  # fmt: skip
         if not self.can_publish and (self.exposed or self.bound):
             found.append((self._unpublishable(), PortError))
         found += [(problem, DeclarationError) for problem in self._problems_of_storage()]

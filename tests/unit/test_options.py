@@ -54,6 +54,7 @@ CHANGES: list[Callable[[DockerContainer], object]] = [
     lambda c: c.with_extra_host("a", "10.0.0.1"),
     lambda c: c.with_dns("10.0.0.1"),
     lambda c: c.with_sysctl("a", 1),
+    lambda c: c.with_host_port_access(),
     lambda c: c.depends_on(DockerContainer("x")),
     lambda c: c.waiting_for(wait.for_port(80)),
     lambda c: c.with_reset(print),

@@ -1,0 +1,293 @@
+"""Ports of the test process, for containers: ``host.testcontainers.internal``.
+
+A server in a test listens on loopback, which no container reaches. So a relay listens where the
+containers' own network meets this machine (the gateway of their bridge, or our own address where we
+are in a container ourselves), at the same port and nowhere else, and serves our containers only.
+Docker Desktop does as much by itself.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import errno
+import os
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ._docker import Engine
+from .connection import Endpoint, EngineFacts, NetworkFacts
+from .errors import DeclarationError, EngineError, HostPortError
+from .facts import Surroundings
+from .lifecycle.ledger import CONTAINER, ledger
+
+if TYPE_CHECKING:
+    from .relay import Relay
+
+HOST_NAME = "host.testcontainers.internal"
+HOST_GATEWAY = "host-gateway"  # the engine puts the address of its host in its place
+ANOTHER_LOOPBACK = "127.84.67.85"  # where nothing listens that does not listen everywhere
+
+
+def expose_host_port(port: int) -> ExposedPort:
+    """Let containers that have ``with_host_port_access()`` reach a server in this process.
+
+    They reach ``127.0.0.1:port`` as ``host.testcontainers.internal:port``, from now on until
+    ``close()`` or the end of the ``with`` block; in a test, ``self.enterContext(…)`` does that.
+    Containers may start before or after.
+
+    Raises:
+        HostPortError: another program listens at that port of the network's gateway.
+    """
+    return ExposedPort(port)
+
+
+class ExposedPort:
+    """A port of this process that containers reach, until it is closed."""
+
+    def __init__(self, port: int) -> None:
+        self.endpoint = Endpoint(HOST_NAME, checked(port))
+        self._is_open = False
+        host_ports.open(port)
+        self._is_open = True
+
+    def close(self) -> None:
+        """Let no container reach it any more, unless another one exposed it, too."""
+        if self._is_open:
+            self._is_open = False
+            host_ports.close(self.endpoint.port)
+
+    def __enter__(self) -> Endpoint:
+        return self.endpoint
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def checked(port: object) -> int:
+    """A port of this machine; refuses what is none."""
+    if not isinstance(port, int) or isinstance(port, bool) or not 0 < port < 65536:
+        raise DeclarationError(f"{port!r} is no port of a server here: give a number, 1 to 65535")
+    return port
+
+
+# -- where containers meet us ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where containers on a network meet this process.
+
+    Attributes:
+        name_means: the address that ``host.testcontainers.internal`` has for them.
+        listen: the address of ours to listen on; empty where that is not needed.
+    """
+
+    engine: Engine = field(compare=False, repr=False)
+    network: str
+    name_means: str
+    listen: str
+
+    def admits(self, address: str) -> bool:
+        """Whether an address is that of a container that this process has started."""
+        ours = {
+            each.id
+            for each in ledger.remaining()
+            if each.kind == CONTAINER and each.engine.url == self.engine.url
+        }
+        try:
+            members = self.engine.inspect_network(self.network).get("Containers") or {}
+        except EngineError:
+            return False
+        return any(
+            (member.get("IPv4Address") or "").partition("/")[0] == address
+            for container, member in members.items()
+            if container in ours
+        )
+
+
+def door_for(surroundings: Surroundings, networks: Iterable[str], *, on_host: bool) -> Door:
+    """Where a container meets this process.
+
+    Raises:
+        HostPortError: it cannot; says why, and what would help.
+    """
+    engine = surroundings.engine
+    known = [surroundings.network(name) for name in networks]
+    if on_host:
+        default = surroundings.network(engine.default_network)
+        known, address = [default], "127.0.0.1" if default.bridge_here else ""
+        if address:
+            return Door(engine, default.id, address, "")
+    network, means = way_in(surroundings.facts, known, surroundings.own_address)
+    return Door(engine, network, means, "" if means == HOST_GATEWAY else means)
+
+
+def way_in(
+    engine: EngineFacts, networks: Sequence[NetworkFacts], own_address: Callable[[str], str]
+) -> tuple[str, str]:
+    """The network on which containers meet this process, and the address that they use there. Pure.
+
+    Args:
+        own_address: the address of our own container on a network, by its id.
+
+    Raises:
+        HostPortError: there is none.
+    """
+    if engine.is_desktop and not engine.own_container:
+        return "", HOST_GATEWAY
+    for network in networks:
+        if network.is_shared and (own := own_address(network.id)):
+            return network.id, own
+        if network.bridge_here and engine.has_host_network and "." in network.gateway:
+            return network.id, network.gateway
+    raise HostPortError(_why_not(engine, networks))
+
+
+def _why_not(engine: EngineFacts, networks: Sequence[NetworkFacts]) -> str:
+    names = ", ".join(each.name for each in networks) or "none"
+    if engine.own_container:
+        return (
+            f"the container that the tests run in is on none of its networks ({names}): start the "
+            f"tests' container on one of them, or set TCUNIT_JOIN_NETWORKS=true and declare a "
+            f"Network()"
+        )
+    if engine.is_rootless:
+        return "the networks of a rootless engine do not reach this process"
+    if not engine.is_local:
+        return (
+            f"the engine is at {engine.hostname} ({engine.kind}), from where nothing leads back to "
+            f"this process: run the tests on that machine, or in a container there"
+        )
+    return f"no gateway of its networks ({names}) is an address of this machine"
+
+
+# -- what is open ---------------------------------------------------------------------------------
+
+
+@dataclass
+class HostPorts:
+    """The ports that are exposed and the doors that containers use; a relay for each pair."""
+
+    _ports: Counter[int] = field(default_factory=Counter)
+    _doors: Counter[Door] = field(default_factory=Counter)
+    _relays: dict[tuple[Door, int], Relay | None] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def open(self, port: int) -> None:
+        """Expose a port at each door."""
+        self._change(lambda: self._ports.update([port]), lambda: self._ports.subtract([port]))
+
+    def close(self, port: int) -> None:
+        """Undo one :meth:`open`."""
+        with self._lock:
+            self._ports.subtract([port])
+            self._settle()
+
+    def enter(self, door: Door) -> None:
+        """Let a container use a door."""
+        self._change(lambda: self._doors.update([door]), lambda: self._doors.subtract([door]))
+
+    def leave(self, door: Door) -> None:
+        """Undo one :meth:`enter`."""
+        with self._lock:
+            self._doors.subtract([door])
+            self._settle()
+
+    def _change(self, do: Callable[[], object], undo: Callable[[], object]) -> None:
+        with self._lock:
+            do()
+            try:
+                self._settle()
+            except BaseException:
+                undo()
+                self._settle()
+                raise
+
+    def _settle(self) -> None:
+        """Have a relay for each pair that is wanted, and for no other."""
+        self._ports, self._doors = +self._ports, +self._doors
+        wanted = {(door, port) for door in self._doors if door.listen for port in self._ports}
+        for pair in set(self._relays) - wanted:
+            relay = self._relays.pop(pair)
+            if relay is not None:
+                relay.close()
+        for door, port in wanted - set(self._relays):
+            self._relays[door, port] = _relay(door, port)
+
+    def end(self) -> None:
+        """Close everything, because the process ends."""
+        with self._lock:
+            self._ports.clear()
+            self._settle()
+
+    def abandon(self) -> None:
+        """In a forked child: all of it is the parent's."""
+        relays, self._relays = self._relays, {}
+        self._ports, self._doors, self._lock = Counter(), Counter(), threading.RLock()
+        for relay in relays.values():
+            if relay is not None:
+                relay.abandon()
+
+
+def _relay(door: Door, port: int) -> Relay | None:
+    """A relay to a port; none where the server listens on all addresses and needs none."""
+    from .relay import Relay
+
+    try:
+        listener = socket.create_server((door.listen, port), backlog=128)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE and _listens_everywhere(port):
+            return None
+        raise HostPortError(
+            f"port {port} cannot be exposed to containers at {door.listen}: {error.strerror}. "
+            f"Give the server another port."
+        ) from error
+    return Relay(listener, port, door.admits)
+
+
+def _listens_everywhere(port: int) -> bool:
+    """Whether somebody has a port on all addresses: then no single one is free."""
+    try:
+        socket.create_server((ANOTHER_LOOPBACK, port)).close()
+    except OSError:
+        return True
+    return False
+
+
+host_ports = HostPorts()
+atexit.register(host_ports.end)
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=host_ports.abandon)
+
+
+# -- what one container has -----------------------------------------------------------------------
+
+
+class HostAccess:
+    """The door that one container uses, and the ports that were exposed for it."""
+
+    def __init__(self) -> None:
+        self._undo = contextlib.ExitStack()
+
+    def begin(self, door: Door, ports: Iterable[int]) -> None:
+        """Open the door, and what the container asked for by itself."""
+        host_ports.enter(door)
+        self._undo.callback(host_ports.leave, door)
+        for port in ports:
+            self._undo.callback(expose_host_port(port).close)
+
+    def end(self) -> None:
+        """Undo it."""
+        self._undo.close()

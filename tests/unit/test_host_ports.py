@@ -1,0 +1,61 @@
+"""Where containers meet the test process, from facts alone."""
+
+from __future__ import annotations
+
+import unittest
+
+from tcunit.connection import EngineFacts, NetworkFacts
+from tcunit.errors import HostPortError
+from tcunit.host_ports import HOST_GATEWAY, way_in
+
+HERE = EngineFacts("unix")
+WITHIN = EngineFacts("unix", own_container="c" * 64)
+DESKTOP = EngineFacts("unix", is_desktop=True)
+ROOTLESS = EngineFacts("unix", is_rootless=True)
+REMOTE = EngineFacts("tcp", "10.0.0.9")
+
+BRIDGE = NetworkFacts("bridge", "b", "172.17.0.1", "docker0", bridge_here=True)
+INNER = NetworkFacts("inner", "i", "172.18.0.1", "br-i", bridge_here=True, is_internal=True)
+AWAY = NetworkFacts("away", "a", "172.19.0.1", "br-a")
+SHARED = NetworkFacts("shared", "s", "172.20.0.1", "br-s", is_shared=True)
+IPV6 = NetworkFacts("six", "6", "fd00::1", "br-6", bridge_here=True)
+
+
+def own_address(network: str) -> str:
+    """Our own container's address on the one network that it is on."""
+    return "172.20.0.5" if network == "s" else ""
+
+
+class WayInTest(unittest.TestCase):
+    """The network and the address by which containers reach a server here."""
+
+    def test_ways(self) -> None:
+        """The gateway where the bridge is here, our own address where we share a network."""
+        for engine, networks, expected in [
+            (HERE, [BRIDGE], ("b", "172.17.0.1")),
+            (HERE, [INNER], ("i", "172.18.0.1")),
+            (HERE, [AWAY, IPV6, INNER, BRIDGE], ("i", "172.18.0.1")),
+            (WITHIN, [AWAY, SHARED], ("s", "172.20.0.5")),
+            (WITHIN, [BRIDGE], ("b", "172.17.0.1")),
+            (DESKTOP, [AWAY], ("", HOST_GATEWAY)),
+        ]:
+            with self.subTest(engine=engine, networks=[each.name for each in networks]):
+                self.assertEqual(expected, way_in(engine, networks, own_address))
+
+    def test_no_way(self) -> None:
+        """The error says why, and what to do."""
+        for engine, networks, expected in [
+            (HERE, [AWAY], r"no gateway of its networks \(away\) is an address of this machine"),
+            (HERE, [IPV6], "no gateway"),
+            (HERE, [], r"\(none\)"),
+            (WITHIN, [AWAY], r"none of its networks \(away\): .*TCUNIT_JOIN_NETWORKS=true"),
+            (ROOTLESS, [BRIDGE], "rootless"),
+            (
+                REMOTE,
+                [AWAY],
+                r"at 10\.0\.0\.9 \(tcp\).*run the tests on that machine",
+            ),
+        ]:
+            with self.subTest(engine=engine, networks=[each.name for each in networks]):
+                with self.assertRaisesRegex(HostPortError, expected):
+                    way_in(engine, networks, own_address)
