@@ -78,6 +78,13 @@ class Mount:
         return isinstance(source, str) and NAME.fullmatch(source) is not None
 
     @property
+    def is_apart(self) -> bool:
+        """Whether others cannot notice what is done with it; a declared volume says that itself."""
+        if self.is_volume:
+            return False
+        return self.mode == "ro" or not isinstance(self.source, str)
+
+    @property
     def path(self) -> str:
         """The source as a path, made absolute; for one that is no volume."""
         return str(Path(self.source).expanduser().absolute())
@@ -169,9 +176,11 @@ class ContainerRequest:
         That is a name or a port that is fixed, a place that can be written to, a network that
         somebody else made, or the host's own world.
         """
-        binds = [*(each.bind() for each in self.mounts), *self.options.get("binds", ())]
+        binds = self.options.get("binds", ())
         return not (
             self.name
+            or any(not each.is_apart for each in self.mounts)
+            or self.host_ports is not None
             or any(host is not None for _, host in self.bound)
             or any(not bind.endswith(":ro") for bind in binds)
             or any(isinstance(each.network, str) for each in self.attachments)

@@ -111,6 +111,11 @@ class Volume(Declared):
     def prepare(self) -> None:
         """Nothing is left to settle."""
 
+    @property
+    def is_apart(self) -> bool:
+        """It is, unless its name is fixed."""
+        return self._name is None
+
     def needs(self) -> Iterable[Any]:
         """Nothing."""
         return ()

@@ -8,7 +8,7 @@ import unittest
 from collections.abc import Callable
 from unittest import mock
 
-from tcunit import ContainerTestCase, DockerContainer, Network
+from tcunit import ContainerTestCase, DockerContainer, Network, Volume
 from tcunit.lifecycle import removal
 
 from .helpers import EngineTest, engine, environment, events, free_port, problems, sleeper
@@ -78,17 +78,23 @@ class TearDownTest(EngineTest):
                 lambda: nginx().with_bind_ports(80, free_port()),
                 lambda: sleeper().with_name("tcunit-FirstTest-fixed"),
                 lambda: sleeper().with_volume_mapping(folder, "/data", "rw"),
+                lambda: sleeper().with_volume_mapping("tcunit-FirstTest-fixed", "/data"),
+                lambda: sleeper().with_volume_mapping(Volume("tcunit-FirstTest-fixed"), "/data"),
+                lambda: sleeper().with_host_port_access(),
                 lambda: sleeper().with_network_mode("host"),
             ):
                 with self.subTest(make=make):
                     self.assertFalse(self.seen_by_the_next(make))
 
     def test_what_nobody_notices(self) -> None:
-        """What is only read does not make the next class wait."""
+        """What is only read, or a volume of its own, does not make the next class wait."""
         with tempfile.TemporaryDirectory() as folder:
-            self.assertTrue(
-                self.seen_by_the_next(lambda: sleeper().with_volume_mapping(folder, "/data"))
-            )
+            for make in (
+                lambda: sleeper().with_volume_mapping(folder, "/data"),
+                lambda: sleeper().with_volume_mapping(Volume(), "/data", "rw"),
+            ):
+                with self.subTest(make=make):
+                    self.assertTrue(self.seen_by_the_next(make))
 
     def test_what_lives_longer(self) -> None:
         """A container that works on one of the whole run is gone when the next class begins."""
