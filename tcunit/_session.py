@@ -16,6 +16,8 @@ from .errors import DeclarationError
 LABEL_ROOT = "org.testcontainers"
 SESSION_LABEL = f"{LABEL_ROOT}.session-id"
 NAME_LABEL = f"{LABEL_ROOT}.name"
+REUSE_LABEL = f"{LABEL_ROOT}.reuse-hash"
+PLACE_LABEL = f"{LABEL_ROOT}.reuse-place"
 LONGEST_NAME = 63  # of a DNS label, because a container's name is one
 
 _sessions: dict[int, str] = {}
@@ -28,9 +30,23 @@ def session_id() -> str:
 
 def labels(name: str) -> dict[str, str]:
     """The labels of a resource of this session."""
+    return {**_common_labels(name), SESSION_LABEL: session_id()}
+
+
+def shared_labels(name: str, declaration: str, place: str) -> dict[str, str]:
+    """The labels of a resource that belongs to no session, because processes share it.
+
+    Args:
+        declaration: the hash of what was declared.
+        place: where it was declared first; empty if that is not known.
+    """
+    where = {PLACE_LABEL: place} if place else {}
+    return {**_common_labels(name), REUSE_LABEL: declaration, **where}
+
+
+def _common_labels(name: str) -> dict[str, str]:
     return {
         LABEL_ROOT: "true",
-        SESSION_LABEL: session_id(),
         NAME_LABEL: name,
         f"{LABEL_ROOT}.lang": "python",
         f"{LABEL_ROOT}.version": __version__,
@@ -54,10 +70,18 @@ def check_labels(given: Mapping[str, str]) -> None:
 
 def resource_name(owner: str, attribute: str) -> str:
     """A new name that says where a resource comes from: ``tcunit-ShopTest-db-3f2a9c1e``."""
+    return _named(owner, attribute, os.urandom(4).hex())
+
+
+def shared_name(stem: str, declaration: str) -> str:
+    """The name of what processes share, the same for all of them: ``tcunit-shared-redis-3f2a…``."""
+    return _named("shared", stem, declaration[:12])
+
+
+def _named(owner: str, attribute: str, suffix: str) -> str:
     owner, attribute = (
         re.sub(r"[^a-zA-Z0-9_]+", "-", word).strip("-") for word in (owner, attribute)
     )
-    suffix = os.urandom(4).hex()
     longest = LONGEST_NAME - len(suffix) - 1
     # A long class name gives way to the attribute's, which tells more of two resources.
     room = max(longest - len(f"tcunit--{attribute}"), 0)

@@ -22,6 +22,7 @@ from .._docker import Engine, NameTaken, NotThere
 from .._session import is_ours
 from ..errors import EngineError
 from ..reapers import reapers
+from ..reapers.shares import Share
 from ..settings import Settings
 
 CONTAINER, NETWORK, VOLUME = "container", "network", "volume"
@@ -100,10 +101,7 @@ class Ledger:
         """Enter a resource before its create; taken out if the engine says that it is not made."""
         entry = Entry(engine, kind, name, is_ahead=is_ahead)
         try:
-            with timings.spent("arm"), self._lock:
-                self._arm()
-                reapers.arm(engine, Settings())
-                self._entries[entry] = None
+            self._enter(entry)
             reapers.announce(engine, kind, name)
             yield entry
             reapers.mark(name)
@@ -115,6 +113,17 @@ class Ledger:
             raise
         finally:
             entry.answered.set()
+
+    def share(self, entry: Entry, share: Share) -> None:
+        """Enter what processes share; to remove it means to leave it, if others use it."""
+        self._enter(entry)
+        reapers.share(entry.engine, share)
+
+    def _enter(self, entry: Entry) -> None:
+        with timings.spent("arm"), self._lock:
+            self._arm()
+            reapers.arm(entry.engine, Settings())
+            self._entries[entry] = None
 
     def forget(self, entry: Entry) -> None:
         """Take a resource out, because it is removed."""

@@ -3,7 +3,8 @@
 ``guard`` is a local process that waits for our death; ``ryuk`` is the container that all
 Testcontainers use. Both learn of a session before its first resource exists; they are chosen in
 :func:`arm` and nowhere else. Neither ever touches a session that lives, nor a resource that lacks
-the session's label or bears another name than its name label says.
+the session's label or bears another name than its name label says. What processes share belongs to
+no session: ``shares`` says who of its users removes it, and the guard acts for one that was killed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ..settings import REAPERS, Settings
 from .guard import Guard
 from .lock import SessionLock
 from .ryuk import Ryuk
+from .shares import Share
 
 
 class Reaper(Protocol):
@@ -39,6 +41,9 @@ class Reaper(Protocol):
 
     def keep(self, name: str) -> None:
         """A resource is to outlive this process, and the net as well."""
+
+    def share(self, engine: Engine, share: Share) -> None:
+        """This process is about to use what others use, too; ends with :meth:`forget`."""
 
     def proceed(self) -> None:
         """What the tests wait for has started: whatever was put off for it can be done now."""
@@ -99,6 +104,11 @@ class Reapers:
         """Tell each net that something is to stay, however this process ends."""
         for net in self._nets or ():
             net.keep(name)
+
+    def share(self, engine: Engine, share: Share) -> None:
+        """Tell each net what this process is about to share."""
+        for net in self._nets or ():
+            net.share(engine, share)
 
     def proceed(self) -> None:
         """Tell each net that what the tests wait for has started."""

@@ -10,6 +10,7 @@ import contextlib
 import os
 import sys
 import threading
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from .._docker import Engine
 from .._session import session_id
 from ..log import warn
 from .lock import lock_path
+from .shares import Share
 
 if TYPE_CHECKING:
     import subprocess
@@ -35,6 +37,7 @@ class Guard:
         self._engines: dict[str, dict[str, Any]] = {}
         self._names: dict[str, tuple[str, bool]] = {}
         self._kept: list[str] = []
+        self._shares: dict[str, dict[str, Any]] = {}
         self._lock = threading.Lock()
         self._problem = ""
 
@@ -62,7 +65,8 @@ class Guard:
     def forget(self, name: str) -> None:
         """A resource is gone."""
         with self._lock:
-            if self._names.pop(name, None) is not None:
+            known = (self._names.pop(name, None), self._shares.pop(name, None))
+            if any(each is not None for each in known):
                 self._say("forget", name=name)
 
     def keep(self, name: str) -> None:
@@ -71,6 +75,12 @@ class Guard:
             self._names.pop(name, None)
             self._kept.append(name)
             self._say("keep", name=name)
+
+    def share(self, engine: Engine, share: Share) -> None:
+        """What this process shares is removed after its death, unless others use it."""
+        with self._lock:
+            self._shares[share.name] = told = {"key": engine.url, "share": asdict(share)}
+            self._say("share", name=share.name, **told)
 
     def proceed(self) -> None:
         """Nothing was put off."""
@@ -88,7 +98,8 @@ class Guard:
 
         _close(process)
         with contextlib.suppress(TimeoutExpired):
-            process.wait(0.0 if self._names or self._kept else END_TIMEOUT)
+            left = self._names or self._kept or self._shares
+            process.wait(0.0 if left else END_TIMEOUT)
         _let_go(process)
 
     def abandon(self) -> None:
@@ -142,6 +153,8 @@ class Guard:
             self._write("engine", key=key, engine=engine)
         for name in self._kept:
             self._write("keep", name=name)
+        for name, told in self._shares.items():
+            self._write("share", name=name, **told)
         for name, (key, marked) in self._names.items():
             self._write("announce", key=key, name=name)
             if marked:

@@ -31,6 +31,7 @@ class Book:
         self.engines: dict[str, Any] = {}
         self.names: dict[str, tuple[str, bool]] = {}
         self.kept: set[str] = set()
+        self.shares: dict[str, tuple[str, dict[str, Any]]] = {}
         for line in lines:
             try:
                 self.note(json.loads(line))
@@ -52,8 +53,11 @@ class Book:
                 self.names[name] = (message["key"], False)
             case "mark" if name in self.names:
                 self.names[name] = (self.names[name][0], True)
+            case "share":
+                self.shares[name] = (message["key"], message["share"])
             case "forget":
                 self.names.pop(name, None)
+                self.shares.pop(name, None)
             case "keep":
                 self.names.pop(name, None)
                 self.kept.add(name)
@@ -62,7 +66,7 @@ class Book:
 def main() -> None:
     """Wait for the end of the pipe, then remove what is left."""
     book = Book(sys.stdin.buffer.readlines())
-    if book.names or book.kept:
+    if book.names or book.kept or book.shares:
         clean_up(book)
     elif not book.has_ended:
         forget_lock(book.lock)
@@ -105,8 +109,22 @@ def clean_up(book: Book) -> None:
         unanswered = [name for name, (k, marked) in book.names.items() if k == key and not marked]
         engine = patiently(lambda key=key: connect_as(book.engines[key]))  # type: ignore[misc]
         is_clean &= engine is not None and not sweep(engine, book.session, unanswered, book.kept)
+    leave_shares(book)
     if is_clean:
         lock_path(book.session).unlink(missing_ok=True)
+
+
+def leave_shares(book: Book) -> None:
+    """Go, in the place of the dead session, from what it shared: containers before networks."""
+    from tcunit._docker import connect_as
+    from tcunit.reapers.shares import Share, leave_for
+    from tcunit.reapers.sweep import patiently
+
+    shares = [(key, Share(**told)) for key, told in book.shares.values()]
+    for key, share in sorted(shares, key=lambda pair: pair[1].kind):
+        engine = patiently(lambda key=key: connect_as(book.engines[key]))  # type: ignore[misc]
+        if engine is not None:
+            leave_for(engine, share, book.session)
 
 
 if __name__ == "__main__":

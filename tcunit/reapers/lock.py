@@ -1,4 +1,4 @@
-"""The session's lock: held for as long as its process lives, by the kernel's word.
+"""Locks on files, and the session's: held for as long as its process lives, by the kernel's word.
 
 Anyone can ask whether a session lives: a lock that can be taken belongs to a dead one; one that
 does not exist may belong to another machine, so nothing is known of it.
@@ -13,6 +13,8 @@ from typing import IO
 
 from .._session import session_id
 
+_FIRST_BYTE, _BYTES = 1 << 30, 1 << 20  # on Windows a locked byte cannot be read by others
+
 
 class SessionLock:
     """The lock of this process's session."""
@@ -25,16 +27,8 @@ class SessionLock:
         """Take the lock of this session; ``None`` where no file can be made."""
         path = lock_path(session_id())
         with contextlib.suppress(OSError):
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            while True:
-                file = path.open("ab")
-                taken = _try(file)
-                # Whoever sweeps may have removed the file before it was locked.
-                if taken and _is_file(path, file):
-                    return cls(path, file)
-                file.close()
-                if not taken:
-                    return None
+            file = locked(path)
+            return cls(path, file) if file is not None else None
         return None
 
     def release(self, *, forget: bool) -> None:
@@ -75,6 +69,33 @@ def is_alive(session: str) -> bool | None:
         return not _try(file)
 
 
+def locked(path: Path, *, shared: bool = False) -> IO[bytes] | None:
+    """A file, made if it is missing, with a lock on it; ``None`` where somebody else's forbids it.
+
+    Raises:
+        OSError: no file can be made there.
+    """
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    while True:
+        file = path.open("a+b")
+        taken = _try(file, shared=shared)
+        # Whoever sweeps may have removed the file before it was locked.
+        if taken and _is_file(path, file):
+            return file
+        file.close()
+        if not taken:
+            return None
+
+
+def unlock(file: IO[bytes]) -> None:
+    """Give a lock back, also where a child that is being forked has a copy of the file."""
+    if os.name != "nt":
+        import fcntl
+
+        fcntl.flock(file.fileno(), fcntl.LOCK_UN)
+    file.close()
+
+
 def _is_file(path: Path, file: IO[bytes]) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
@@ -82,16 +103,21 @@ def _is_file(path: Path, file: IO[bytes]) -> bool:
         return False
 
 
-def _try(file: IO[bytes]) -> bool:
+def _try(file: IO[bytes], *, shared: bool = False) -> bool:
     try:
         if os.name == "nt":
             import msvcrt
+            import random
 
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+            # It has no shared locks: who shares takes one byte of many, who does not takes all.
+            file.seek(_FIRST_BYTE + (random.randrange(_BYTES) if shared else 0))
+            count = 1 if shared else _BYTES
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, count)  # type: ignore[attr-defined]
         else:
             import fcntl
 
-            fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(file.fileno(), kind | fcntl.LOCK_NB)
     except OSError:
         return False
     return True

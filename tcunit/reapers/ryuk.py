@@ -38,6 +38,7 @@ from ..settings import (
     SOCKET_OVERRIDE,
     Settings,
 )
+from .shares import Share
 from .sweep import RYUK_OF_LABEL, left_by, ryuk_name
 
 RYUK_LABEL = f"{LABEL_ROOT}.ryuk"
@@ -114,6 +115,9 @@ class Ryuk:
 
     def keep(self, name: str) -> None:
         """Nothing: with that setting it is not armed."""
+
+    def share(self, engine: Engine, share: Share) -> None:
+        """What is shared has other users, of whom Ryuk knows nothing."""
 
     def proceed(self) -> None:
         """What the tests wait for has started: start it now, if it has not begun yet."""
