@@ -16,7 +16,9 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     facts                     what can be known about where we run, for the resolver
     reapers                   who removes what a killed process left
     request  running          what is asked for (frozen); what you get
+    fingerprint               the hash of a whole declaration
     lifecycle                 order, events, ledger, starting and stopping sets of things
+    sharing                   one container or network for several processes and runs
     pools                     address ranges for networks
     evidence                  what a failing test shows of its containers
     reach                     whether one container reaches another, asked from inside

@@ -29,6 +29,7 @@ from .ports import Port, PortLike
 from .request import ContainerRequest, Late
 from .running import RunningContainer, not_started
 from .settings import START_TIMEOUT, Settings
+from .sharing import is_run_scope_shared, refuse_unshared
 from .wait import DefaultWaitStrategy, ExecResult, WaitStrategy, wait_until_ready
 
 if TYPE_CHECKING:
@@ -157,16 +158,18 @@ class DockerContainer(Copying, Faults):
     def stop(self, force: bool = True, delete_volume: bool = True) -> None:
         """Remove it, and what its start has started; no error if it is not there.
 
+        One that is shared is left to its other users.
+
         Args:
             force: kill it; otherwise it is asked to end and has ``with_stop_timeout`` for it.
             delete_volume: remove its anonymous volumes, too, and those that it has
                 named and that did not exist.
         """
-        if self._running is not None and not force:
-            timeout = self._request.options.get("stop_timeout", STOP_TIMEOUT)
-            self._running.engine.stop(self._running.id, timeout)
-        if self._running is not None and not delete_volume:
-            self._running.engine.remove_container(self._running.id, volumes=False)
+        ours = None if self.is_shared else self._running
+        if ours is not None and not force:
+            ours.engine.stop(ours.id, self._request.options.get("stop_timeout", STOP_TIMEOUT))
+        if ours is not None and not delete_volume:
+            ours.engine.remove_container(ours.id, volumes=False)
             if self._launching is not None:
                 self._launching.keep_volumes()
         starting, self._set = self._set, None
@@ -182,6 +185,16 @@ class DockerContainer(Copying, Faults):
         self.stop()
 
     # -- in a set ---------------------------------------------------------------------------------
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes use the same one."""
+        asked = self._prepared or self._request
+        is_implied = is_run_scope_shared() and self.scope == "run" and not asked.reset
+        return asked.reuse or (
+            is_implied
+            and all(each.is_shared for each in self.needs() if isinstance(each, Declared))
+        )
 
     @property
     def is_started(self) -> bool:
@@ -203,6 +216,11 @@ class DockerContainer(Copying, Faults):
         """Refuse what cannot work, as far as it can be known without an engine."""
         asked = request or self._request
         asked.check(self.label)
+        if asked.reuse and self.scope == "test":
+            raise DeclarationError(
+                f"{self.label}: with_reuse() and with_scope('test') exclude each other, because "
+                f"what is shared is not started anew: keep one of them"
+            )
         networks = [each.network for each in asked.attachments]
         internal = [isinstance(each, Network) and each.internal for each in networks]
         if networks and all(internal) and (asked.exposed or asked.bound):
@@ -233,11 +251,19 @@ class DockerContainer(Copying, Faults):
     def launch(self, launch: Launch) -> None:
         """Create and start it, and wait until it is ready."""
         asked = self._prepared or self._request
+        for each in self.needs():
+            refuse_unshared(self, launch.resolve(each))
         owner = launch.owner or self._declared_in
         stem = self._attribute or short_name(asked.image)
-        self._launching = Launching(asked, launch, self.label, owner, stem)
+        place = self.place if self.is_shared else None
+        self._launching = Launching(asked, launch, self.label, owner, stem, place)
         self._running = self._launching.run()
-        self.await_ready()
+        try:
+            self.await_ready()
+        except BaseException:
+            self._launching.failed()
+            raise
+        self._launching.ready()
         self._running.is_cancelled = None
 
     def await_ready(self, strategy: WaitStrategy | None = None) -> None:
@@ -271,8 +297,9 @@ class DockerContainer(Copying, Faults):
             launching.release()
 
     def kept(self) -> Iterable[Entry]:
-        """What stays on the engine when it is kept: itself, if it was created, and its volumes."""
-        return self._launching.kept() if self._launching is not None else []
+        """What stays on the engine when it is kept: itself and its volumes, if it is not shared."""
+        is_ours = self._launching is not None and not self.is_shared
+        return self._launching.kept() if self._launching is not None and is_ours else []
 
     # -- before its class's turn ------------------------------------------------------------------
 
@@ -313,16 +340,25 @@ class DockerContainer(Copying, Faults):
 
         The first test's beginning does so by itself. Only containers that know how can.
         """
+        self._refuse_if_shared("taken back to a snapshot")
         self._take_snapshot()
         self._has_snapshot, self._is_used = True, False
 
     def reset(self) -> None:
         """Bring its state back: by the hook of ``with_reset``, or in its own way."""
+        self._refuse_if_shared("reset")
         hook = (self._prepared or self._request).reset
         if callable(hook):
             hook(self)
         else:
             self._go_back()
+
+    def _refuse_if_shared(self, what: str) -> None:
+        if self.is_shared:
+            raise DeclarationError(
+                f"{self.label} cannot be {what}, because other processes use it at the same time: "
+                f"leave with_reuse() away, or let each test have names of its own in it"
+            )
 
     def _take_snapshot(self) -> None:
         """For subclasses that know how to go back: remember the present state."""

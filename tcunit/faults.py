@@ -134,6 +134,11 @@ class Faults(ContainerOptions):
     def _claim(self, fault: str) -> RunningContainer:
         """Let no other fault begin; raises where one is there, or where it does not run."""
         running = self.running
+        if self.is_shared:
+            raise FaultError(
+                f"{running.description} cannot be {fault}, because other processes use it at the "
+                f"same time: leave with_reuse() away"
+            )
         with _one_at_a_time:
             if self._fault:
                 raise FaultError(

@@ -26,14 +26,16 @@ from .errors import (
     StartError,
 )
 from .files import packed
+from .fingerprint import fingerprint, parts_of
 from .host_ports import HOST_NAME, HostAccess, checked, door_for
-from .images import with_prefix
+from .images import short_name, with_prefix
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.ledger import CONTAINER, Entry, ledger
 from .network import Network
-from .request import ContainerRequest, Copy, Late, Mount
-from .running import RunningContainer
+from .request import Attachment, ContainerRequest, Copy, Late, Mount
+from .running import RunningContainer, state_of
 from .settings import IMAGE_PREFIX
+from .sharing import Shared, share_of, where_shared
 from .volume import Hold, Volume
 
 NAME_TRIES = 3
@@ -48,13 +50,15 @@ class Launching:
     Args:
         label: how messages call it.
         owner, stem: what a name of its own is made of.
+        place: where it was declared, if it is to be shared with other processes.
     """
 
     def __init__(
-        self, asked: ContainerRequest, launch: Launch, label: str, owner: str, stem: str
-    ) -> None:
+        self, asked: ContainerRequest, launch: Launch, label: str, owner: str, stem: str,
+        place: str | None = None,
+    ) -> None:  # fmt: skip
         self.asked, self.launch, self.label = asked, launch, label
-        self._owner, self._stem = owner, stem
+        self._owner, self._stem, self._place = owner, stem, place
         self.entry: Entry | None = None
         self.networks: Sequence[Attached] = ()
         self._holds: list[Hold] = []
@@ -67,11 +71,12 @@ class Launching:
             ImageNotFound: its image is not to be had.
             StartError: the engine refused something; says what to do, where that is known.
         """
-        asked, launch = self.asked, self.launch
+        launch, asked = self.launch, dataclasses.replace(self.asked, copies=self._copies())
+        self.asked = asked
         image = with_prefix(asked.image, launch.settings.get(IMAGE_PREFIX))
         with timings.spent("pull"):
             found = launch.engine.image(image, asked.platform)
-        self.networks = _networks(asked, launch)
+        self.networks = _networks(asked, launch, self._place is not None)
         running = RunningContainer(
             launch.engine, launch.surroundings, "", "", self.label, found, asked.ports,
             networks=[name for name, _ in self.networks] or _implicit(asked, launch.engine),
@@ -79,13 +84,16 @@ class Launching:
             host_of=_host_of(asked, launch),
         )  # fmt: skip
         options = self._options(running)
+        is_there = self._place is not None and self._shared(image, options, running)
         with self._packed() as archives:
-            self._hold_volumes()
-            self.entry = self._created(image, options)
+            if self.entry is None:
+                self._hold_volumes()
+                self.entry = self._created(image, options)
             running.id, running.name = self.entry.id, self.entry.name
             running.description = f"{self.label} ({asked.image}, {running.name})"
-            with timings.spent("start"):
-                self._start(running, archives)
+            if not is_there:
+                with timings.spent("start"):
+                    self._start(running, archives)
         return running
 
     def release(self) -> None:
@@ -111,6 +119,37 @@ class Launching:
         for hold in self._holds:
             hold.keep()
 
+    def ready(self) -> None:
+        """Take note that it is ready: others may use it, if it is shared."""
+        if isinstance(self.entry, Shared):
+            self.entry.ready()
+
+    def failed(self) -> None:
+        """Take note that it did not get ready: it is not kept for a next run."""
+        if isinstance(self.entry, Shared):
+            self.entry.failed()
+
+    def _shared(self, image: str, options: dict[str, Any], running: RunningContainer) -> bool:
+        """Become a user of the one that all processes share; make it if it is not there."""
+        asked, engine = self.asked, self.launch.engine
+        declaration = fingerprint(
+            self.label, **where_shared(engine, self.label), image=running.image.id,
+            networks=[(name, list(aliases)) for name, aliases in self.networks],
+            **parts_of(asked, options),
+        )  # fmt: skip
+        stem = short_name(asked.image)
+        share = share_of(CONTAINER, stem, declaration, self.launch.settings, asked.name)
+        self.entry = shared = Shared(engine, share, self.label, self._place or "")
+        if shared.enter(self.launch, lambda known: _fits(running, known)):
+            return True
+        labels = {**options["labels"], **shared.labels}
+        try:
+            with timings.spent("create"):
+                shared.id = self._create_labelled(image, shared.name, options, labels)
+        except EngineError as error:
+            raise _refused(self.label, image, engine, error) from error
+        return False
+
     def _created(self, image: str, options: dict[str, Any]) -> Entry:
         """Create it under its fixed name, or under a new one that is free."""
         for tries_left in reversed(range(NAME_TRIES)):
@@ -130,15 +169,23 @@ class Launching:
 
     def _create(self, image: str, name: str, options: dict[str, Any]) -> Entry:
         self.launch.admit(self.label)
-        engine = self.launch.engine
-        labelled = {**options, "labels": {**options["labels"], **_session.labels(name)}}
-        first = self.networks[0] if self.networks else None
+        labels = {**options["labels"], **_session.labels(name)}
         with (
             timings.spent("create"),
-            ledger.creating(engine, CONTAINER, name, is_ahead=self.launch.is_ahead) as self.entry,
+            ledger.creating(
+                self.launch.engine, CONTAINER, name, is_ahead=self.launch.is_ahead
+            ) as self.entry,
         ):
-            self.entry.id = engine.create_container(image, name, labelled, first)
+            self.entry.id = self._create_labelled(image, name, options, labels)
         return self.entry
+
+    def _create_labelled(
+        self, image: str, name: str, options: dict[str, Any], labels: dict[str, str]
+    ) -> str:
+        first = self.networks[0] if self.networks else None
+        return self.launch.engine.create_container(
+            image, name, {**options, "labels": labels}, first
+        )
 
     def _start(self, running: RunningContainer, archives: Mapping[str, IO[bytes]]) -> None:
         engine = self.launch.engine
@@ -225,19 +272,27 @@ class Launching:
             self._holds.append(hold)
             hold.take({}, {})
 
+    def _copies(self) -> tuple[Copy, ...]:
+        """What is to be copied in, its late values made."""
+        return tuple(
+            dataclasses.replace(each, source=self._source(each)) for each in self.asked.copies
+        )
+
+    def _source(self, copy: Copy) -> bytes | Path:
+        made = self._made(f"what is copied to {copy.destination}", copy.source)
+        if not isinstance(made, bytes | PathLike):
+            raise DeclarationError(
+                f"{self.label}: what is copied to {copy.destination} came as a "
+                f"{type(made).__name__}: give bytes or a Path"
+            )
+        return made if isinstance(made, bytes) else Path(made)
+
     @contextlib.contextmanager
     def _packed(self) -> Iterator[dict[str, IO[bytes]]]:
         """The files to copy in, as an archive for each folder that they are unpacked in."""
         places: dict[str, list[Copy]] = {}
         for copy in self.asked.copies:
-            made = self._made(f"what is copied to {copy.destination}", copy.source)
-            if not isinstance(made, bytes | PathLike):
-                raise DeclarationError(
-                    f"{self.label}: what is copied to {copy.destination} came as a "
-                    f"{type(made).__name__}: give bytes or a Path"
-                )
-            settled = dataclasses.replace(copy, source=made)
-            places.setdefault(self.asked.root_of(copy), []).append(settled)
+            places.setdefault(self.asked.root_of(copy), []).append(copy)
         with contextlib.ExitStack() as stack:
             try:
                 yield {
@@ -262,11 +317,40 @@ class Launching:
             ) from error
 
 
-def _networks(asked: ContainerRequest, launch: Launch) -> list[tuple[str, Sequence[str]]]:
+def _fits(running: RunningContainer, container: str) -> bool:
+    """Whether a container that was made earlier runs, on the networks that there are now."""
+    running.id = container
+    try:
+        info = running.refresh()
+    except NotThere:
+        return False
+    running.restarts_before = state_of(info).restarts
+    on = (info["NetworkSettings"].get("Networks") or {}).values()
+    there = {each.get("NetworkID") for each in on}
+    known = {running.surroundings.network(name).id for name in running.networks}
+    return state_of(info).running and known <= there
+
+
+def _refuse_alias(asked: ContainerRequest, attachment: Attachment, network: object) -> None:
+    """Refuse a name that other processes would give to containers of their own."""
+    aliases = [*asked.aliases, *attachment.aliases]
+    if aliases and isinstance(network, Network) and network.is_shared:
+        raise DeclarationError(
+            f"{asked.image}: it is not shared, but has the alias {aliases[0]!r} on a network that "
+            f"other processes use at the same time, so that theirs would answer, too: give it "
+            f"with_reuse(), or give it the alias on a network that is not shared"
+        )
+
+
+def _networks(
+    asked: ContainerRequest, launch: Launch, is_shared: bool
+) -> list[tuple[str, Sequence[str]]]:
     """The networks' ids or names, each with the aliases to have there."""
     found: list[tuple[str, Sequence[str]]] = []
     for attachment in asked.attachments:
         network = launch.resolve(attachment.network)
+        if not is_shared:
+            _refuse_alias(asked, attachment, network)
         name = network.name if isinstance(network, Network) else network
         try:
             launch.surroundings.network(name)

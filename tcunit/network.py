@@ -7,8 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import TYPE_CHECKING, Any, Self
 
 from . import _session, timings
-from ._docker import NameTaken, find_engine
+from ._docker import Engine, NameTaken, NotThere, find_engine
 from .errors import DeclarationError, EngineError, FaultError, StartError
+from .fingerprint import fingerprint
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.fixture import launch_for
 from .lifecycle.ledger import NETWORK, Entry, ledger
@@ -16,6 +17,7 @@ from .pools import create_network
 from .reapers import reapers
 from .running import RunningNetwork, not_started
 from .settings import JOIN_NETWORKS, Settings
+from .sharing import Shared, share_of, where_shared
 
 if TYPE_CHECKING:
     from docker.models.networks import Network as SdkNetwork
@@ -57,7 +59,23 @@ class Network(Declared):
         }  # fmt: skip
         if subnet is not None:
             self._request["ipam"] = {"Driver": "default", "Config": [{"Subnet": subnet}]}
+        self._reuse = False
         self._reset()
+
+    def with_reuse(self, reuse: bool = True) -> Self:
+        """Use the same network in all processes that declare it at the same place.
+
+        Shared containers need it; others may be on it without aliases. The last process that uses
+        it removes it, or keeps it for the next run where ``TESTCONTAINERS_REUSE_ENABLE`` is set.
+        """
+        self._refuse_change("with_reuse")
+        self._reuse = bool(reuse)
+        return self
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes use the same one."""
+        return self._reuse
 
     def __repr__(self) -> str:
         return f"<Network {self._running.name if self._running else self._attribute}>"
@@ -190,6 +208,9 @@ class Network(Declared):
 
     def launch(self, launch: Launch) -> None:
         """Create it under a name of its own."""
+        if self._reuse:
+            self._share(launch)
+            return
         owner = launch.owner or self._declared_in
         for _ in range(NAME_TRIES):
             name = _session.resource_name(owner, self._attribute or "network")
@@ -210,13 +231,41 @@ class Network(Declared):
             ledger.creating(launch.engine, NETWORK, name, is_ahead=launch.is_ahead) as entry,
         ):
             self._entry = entry
-            entry.id = create_network(
-                launch.engine, name, labels, self._request, launch.settings,
-                check=lambda: launch.admit(self.label),
-            )  # fmt: skip
+            entry.id = self._created(launch, name, labels)
+        self._use(launch, entry)
+
+    def _created(self, launch: Launch, name: str, labels: dict[str, str]) -> str:
+        return create_network(
+            launch.engine, name, labels, self._request, launch.settings,
+            check=lambda: launch.admit(self.label),
+        )  # fmt: skip
+
+    def _use(self, launch: Launch, entry: Entry) -> None:
         _join(launch, entry.id)
         facts = launch.surroundings.network(entry.id)
-        self._running = RunningNetwork(entry.id, name, facts)
+        self._running = RunningNetwork(entry.id, entry.name, facts)
+
+    def _share(self, launch: Launch) -> None:
+        """Become a user of the one that all processes share; make it if it is not there.
+
+        Its place is part of what it is: on a network of another class, aliases could be taken.
+        """
+        engine = launch.engine
+        declaration = fingerprint(
+            self.label, **where_shared(engine, self.label), request=self._request,
+            labels=self._labels, place=self.place,
+        )  # fmt: skip
+        stem = self._attribute or "network"
+        share = share_of(NETWORK, stem, declaration, launch.settings)
+        self._entry = shared = Shared(engine, share, self.label, self.place)
+        if not shared.enter(launch, lambda known: _is_there(engine, known)):
+            try:
+                labels = {**self._labels, **shared.labels}
+                shared.id = self._created(launch, shared.name, labels)
+            except EngineError as error:
+                raise StartError(f"{self.label} could not be created: {error}") from error
+        shared.ready()
+        self._use(launch, shared)
 
     def release(self) -> None:
         """Remove it, if it is there."""
@@ -225,8 +274,17 @@ class Network(Declared):
             ledger.remove(entry)
 
     def kept(self) -> Iterable[Entry]:
-        """What stays on the engine when it is kept: itself, if it was created."""
-        return [self._entry] if self._entry is not None and self._entry.id else []
+        """What stays on the engine when it is kept: itself, if it was created and is not shared."""
+        entry = self._entry
+        return [entry] if entry is not None and entry.id and not self._reuse else []
+
+
+def _is_there(engine: Engine, network: str) -> bool:
+    try:
+        engine.inspect_network(network)
+    except NotThere:
+        return False
+    return True
 
 
 def _are_sides(sides: Collection[Any]) -> bool:

@@ -186,6 +186,20 @@ class ContainerOptions(StorageOptions, LimitOptions):
 
     _knows_reset = False
 
+    def with_reuse(self, reuse: bool = True) -> Self:
+        """Use the same container in all processes that declare the same one.
+
+        It is found by a hash of all that was declared, with the image, the contents of what is
+        mounted read-only, and late values. What it needs has to be shared, too. The last process
+        that uses it removes it, or keeps it for the next run where ``TESTCONTAINERS_REUSE_ENABLE``
+        is set (property ``testcontainers.reuse.enable``).
+
+        Raises:
+            DeclarationError: when it is checked, if it is also reset between tests, or lives for
+                one test: others use it at the same time.
+        """
+        return self._with("with_reuse", reuse=bool(reuse))
+
     def waiting_for(self, strategy: WaitStrategy) -> Self:
         """Say when it is ready; see :mod:`tcunit.wait`."""
         if not isinstance(strategy, WaitStrategy):

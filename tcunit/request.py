@@ -7,7 +7,7 @@ Starting never changes a request. What can be known to be wrong without an engin
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from typing import Any
 
 from .errors import DeclarationError, PortError
 from .ports import Port
-from .wait import WaitStrategy
+from .wait import ExitWaitStrategy, WaitStrategy
 
 Json = dict[str, Any]
 Late = str | Callable[[], object]
@@ -147,6 +147,7 @@ class ContainerRequest:
     options: Mapping[str, Any] = field(default_factory=_nothing)
     wait: WaitStrategy | None = None
     reset: Callable[[Any], object] | bool = False
+    reuse: bool = False
 
     @property
     def ports(self) -> tuple[Port, ...]:
@@ -235,12 +236,30 @@ class ContainerRequest:
         if not self.can_publish and (self.exposed or self.bound):
             found.append((self._unpublishable(), PortError))
         found += [(problem, DeclarationError) for problem in self._problems_of_storage()]
+        found += [(problem, DeclarationError) for problem in self._problems_of_sharing()]
         fixed = [(host, port.protocol) for port, host in self.bound if host is not None]
         if twice := [each for each in fixed if fixed.count(each) > 1]:
             number, protocol = twice[0]
             found.append((f"two of its ports want port {number}/{protocol} of the host: "
                           "give one of them another number", PortError))  # fmt: skip
         return found
+
+    def _problems_of_sharing(self) -> Iterator[str]:
+        if not self.reuse:
+            return
+        if self.reset:
+            yield (
+                "with_reuse() and with_reset() exclude each other, because other processes use it "
+                "at the same time and would lose their data: keep one of them "
+                "(with_scope('run') shares it within one process)"
+            )
+        if self.host_ports is not None:
+            yield (
+                "with_reuse() and with_host_port_access() exclude each other, because the ports "
+                "are this process's own: keep one of them"
+            )
+        if isinstance(self.wait, ExitWaitStrategy):
+            yield "a container that is waited for to end cannot be shared: leave with_reuse() away"
 
     def _problems_of_storage(self) -> list[str]:
         targets = [*(each.target.rstrip("/") for each in self.mounts), *self.tmpfs]

@@ -152,6 +152,7 @@ FAILURE_LINES = Setting(("TCUNIT_FAILURE_LINES",), count_or_none, 10)
 ARTIFACTS = Setting(("TCUNIT_ARTIFACTS",), str, "")
 KEEP = Setting(("TCUNIT_KEEP",), one_of("on-failure"), "")
 REAPERS = Setting[tuple[str, ...]](("TCUNIT_REAPERS",), reaper_names, ("guard", "ryuk"))
+REUSE = Setting(("TESTCONTAINERS_REUSE_ENABLE",), boolean, False, ("testcontainers.reuse.enable",))
 RYUK_DISABLED = Setting(("TESTCONTAINERS_RYUK_DISABLED",), boolean, False, ("ryuk.disabled",))
 RYUK_IMAGE = Setting(
     ("RYUK_CONTAINER_IMAGE", "TESTCONTAINERS_RYUK_CONTAINER_IMAGE"),

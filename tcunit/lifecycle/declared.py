@@ -57,11 +57,13 @@ class Declared(ABC):
     _sealed = False
     _attribute = ""
     _declared_in = ""
+    _module = ""
     _scope = "class"
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._attribute = self._attribute or name
         self._declared_in = self._declared_in or owner.__qualname__
+        self._module = self._module or owner.__module__
         self._sealed = True
 
     def __get__(self, instance: object, owner: type) -> Self:
@@ -87,12 +89,22 @@ class Declared(ABC):
         self._scope = scope
         return self
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes use the same one."""
+        return False
+
+    @property
+    def place(self) -> str:
+        """Where it was declared: ``module.Class.attribute``; empty outside of classes."""
+        return ".".join((self._module, self._declared_in, self._attribute)) * bool(self._module)
+
     def copy(self) -> Self:
         """A copy that can be changed, not started and not sealed."""
         twin = copy.copy(self)
         twin._sealed = False
         twin._attribute = ""
-        twin._declared_in = ""
+        twin._declared_in = twin._module = ""
         twin._reset()
         return twin
 
@@ -100,7 +112,7 @@ class Declared(ABC):
         """The copy that a running class starts."""
         twin = self.copy()
         twin._attribute = attribute or self._attribute
-        twin._declared_in = self._declared_in
+        twin._declared_in, twin._module = self._declared_in, self._module
         twin._sealed = True
         return twin
 

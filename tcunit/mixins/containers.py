@@ -20,6 +20,7 @@ from ..lifecycle.fixture import ClassFixture, check_fixed_ports
 from ..lifecycle.references import declarations_of, declared_graph, settle_clusters
 from ..lifecycle.scopes import check_scopes
 from ..settings import WITHOUT_ENGINE, Settings
+from ..sharing import check_shared
 
 __unittest = True
 
@@ -39,7 +40,9 @@ class ContainersMixin(unittest.TestCase):
             if isinstance(declaration, DockerContainer):
                 declaration.check()
         check_fixed_ports(declared.values())
-        check_scopes(declared_graph(cls, declared))
+        graph = declared_graph(cls, declared)
+        check_scopes(graph)
+        check_shared(graph)
 
     @classmethod
     def setUpClass(cls) -> None:
