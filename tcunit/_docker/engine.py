@@ -6,6 +6,7 @@ Calls are the SDK's low-level ones: one round trip each, where the high-level on
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -42,12 +43,17 @@ class ImageInfo:
 
 @dataclass(frozen=True)
 class Resource:
-    """Something on an engine: its kind (``container``, ``network``, ``volume``), id and labels."""
+    """Something on an engine: its kind (``container``, ``network``, ``volume``), id and labels.
+
+    ``created`` is in seconds since the epoch, by the engine's clock; 0 where it does not say.
+    """
 
     kind: str
     id: str
     name: str
     labels: Mapping[str, str]
+    state: str = ""
+    created: float = 0.0
 
 
 @dataclass
@@ -356,13 +362,26 @@ class Engine(Archives):
         return [
             *(
                 Resource(
-                    "container", c["Id"], (c["Names"] or [""])[0].lstrip("/"), c.get("Labels") or {}
+                    "container", c["Id"], (c["Names"] or [""])[0].lstrip("/"),
+                    c.get("Labels") or {}, c.get("State") or "", float(c.get("Created") or 0),
                 )
                 for c in containers
             ),
-            *(Resource("network", n["Id"], n["Name"], n.get("Labels") or {}) for n in networks),
-            *(Resource("volume", v["Name"], v["Name"], v.get("Labels") or {}) for v in volumes),
-        ]
+            *(
+                Resource(
+                    "network", n["Id"], n["Name"], n.get("Labels") or {},
+                    created=_seconds(n.get("Created")),
+                )
+                for n in networks
+            ),
+            *(
+                Resource(
+                    "volume", v["Name"], v["Name"], v.get("Labels") or {},
+                    created=_seconds(v.get("CreatedAt")),
+                )
+                for v in volumes
+            ),
+        ]  # fmt: skip
 
     def create_volume(
         self, name: str, labels: Mapping[str, str], options: Mapping[str, Any]
@@ -400,6 +419,15 @@ class Engine(Archives):
         """The SDK's own object for a network."""
         with translated(f"looking at the network {network}"):
             return self.client.networks.get(network)
+
+
+def _seconds(text: object) -> float:
+    """A time as an engine writes it, in seconds since the epoch; 0 where it is none."""
+    try:
+        # Nine digits after the point are more than Python takes.
+        return datetime.fromisoformat(re.sub(r"\.\d+", "", str(text))).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _fits(image: Json, platform: str) -> bool:

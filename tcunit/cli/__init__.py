@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 
 from ..errors import TcunitError
-from . import clean, doctor, run, timings
+from . import clean, doctor, ps, run, timings
 
-COMMANDS = (run, clean, doctor, timings)
+COMMANDS = (run, ps, clean, doctor, timings)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,7 +1,8 @@
 """``clean``: removes what earlier sessions left on the engine, and never a live one's.
 
 A lock that nobody holds says that a session is dead. One without a lock here may live on another
-machine or in a container, so it is only listed, unless ``--force`` says that it does not.
+machine or in a container, so it is only listed, unless ``--force`` says that it does not. What
+processes share goes when no session uses it, also if it was kept for the next run.
 """
 
 from __future__ import annotations
@@ -10,7 +11,16 @@ import argparse
 from typing import Any
 
 from .._docker import Engine, find_engine
-from ..reapers.dead import Remains, all_remains, remove_remains, remove_stale_locks
+from ..reapers.dead import (
+    Remains,
+    SharedRemains,
+    all_remains,
+    all_shared,
+    remove_remains,
+    remove_shared,
+    remove_stale_locks,
+)
+from .ps import use_of
 
 _WORDS = {True: "lives", False: "dead", None: "unknown: it has no lock on this machine"}
 
@@ -32,14 +42,30 @@ def run(options: argparse.Namespace) -> int:
     """List and remove; 1 if something that should be gone could not be removed."""
     engine = find_engine()
     found = all_remains(engine)
-    failed = [each for each in found if not _deal_with(engine, each, options)]
+    failed: list[object] = [each for each in found if not _deal_with(engine, each, options)]
+    shared = all_shared(engine)
+    failed += [each for each in shared if not _deal_with_shared(engine, each, options)]
     if not options.dry_run:
         remove_stale_locks(engine)
-    if not found:
+    if not found and not shared:
         print("nothing is left of any session")
-    if any(each.is_alive is None for each in found) and not options.force:
+    are_unknown = [each.is_alive is None for each in found]
+    are_unknown += [each.record is None for each in shared]
+    if any(are_unknown) and not options.force:
         print("--force removes the unknown ones; make sure that no such session lives elsewhere")
     return 1 if failed else 0
+
+
+def _deal_with_shared(engine: Engine, shared: SharedRemains, options: argparse.Namespace) -> bool:
+    """Print what processes share and remove it if nobody uses it; false if it failed."""
+    print(f"shared {shared.resource.kind} {shared.resource.name} ({use_of(shared)})")
+    record = shared.record
+    is_free = bool(options.force) if record is None else not record.living_users
+    if not is_free or options.dry_run:
+        return True
+    is_gone = remove_shared(engine, shared)
+    print("  removed" if is_gone else "  could not be removed: somebody uses it")
+    return is_gone
 
 
 def _deal_with(engine: Engine, remains: Remains, options: argparse.Namespace) -> bool:

@@ -1,7 +1,8 @@
 """What sessions have left on an engine, and which of them are dead for certain.
 
 A lock that nobody holds belongs to a dead session. Of a session without a lock on this machine
-nothing is known: it may live on another one, or in a container.
+nothing is known: it may live on another one, or in a container. The same holds for what processes
+share, and for the locks of its users.
 """
 
 from __future__ import annotations
@@ -10,9 +11,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from .._docker import Engine, Resource
-from .._session import SESSION_LABEL
+from .._session import REUSE_LABEL, SESSION_LABEL
+from ..errors import EngineError
 from .lock import folder, is_alive, lock_path
+from .shares import Record, Share, discard, record_of, take_turn
 from .sweep import RYUK_OF_LABEL, is_named, remove_all, ryuks_of
+
+TURN_LIMIT = 1.0  # who has it longer is making or using what it is about
 
 
 @dataclass
@@ -57,6 +62,9 @@ def remove_dead(engine: Engine) -> None:
     for remains in all_remains(engine):
         if remains.is_alive is False:
             remove_remains(engine, remains)
+    for shared in all_shared(engine):
+        if shared.record is not None and not shared.record.kept:
+            remove_shared(engine, shared)
 
 
 def remove_stale_locks(engine: Engine) -> None:
@@ -65,3 +73,50 @@ def remove_stale_locks(engine: Engine) -> None:
     for path in folder().glob("*.lock"):
         if path.stem not in kept and is_alive(path.stem) is False:
             path.unlink(missing_ok=True)
+    there = {shared.resource.labels[REUSE_LABEL] for shared in all_shared(engine)}
+    for path in folder().glob("*.share"):
+        if path.stem not in there:
+            _forget_share(engine, path.stem)
+
+
+def _forget_share(engine: Engine, declaration: str) -> None:
+    """Remove the files of what was shared on this engine and is gone, unless somebody makes it."""
+    if (turn := take_turn(declaration, limit=0)) is None:
+        return
+    with turn:
+        alone = turn.alone() if turn.record.engine in (engine.url, "") else None
+        if alone is not None:
+            turn.forget()
+            alone.close()
+
+
+# -- shared ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class SharedRemains:
+    """Something that processes share, and what is known of it; ``None``: nothing, here."""
+
+    resource: Resource
+    record: Record | None
+
+
+def all_shared(engine: Engine) -> list[SharedRemains]:
+    """What processes share on an engine, containers before networks."""
+    found = [each for each in engine.labelled(REUSE_LABEL) if is_named(each)]
+    return [SharedRemains(each, record_of(each.labels[REUSE_LABEL])) for each in found]
+
+
+def remove_shared(engine: Engine, shared: SharedRemains) -> bool:
+    """Remove what nobody uses, also if it was kept for a next run; false if it is still there."""
+    resource, declaration = shared.resource, shared.resource.labels[REUSE_LABEL]
+    if shared.record is None:
+        return not remove_all(engine, [resource])
+    turn = take_turn(declaration, limit=TURN_LIMIT)
+    if turn is None:
+        return False
+    with turn:
+        try:
+            return discard(engine, Share(resource.kind, resource.name, declaration), turn)
+        except EngineError:
+            return False
