@@ -30,6 +30,7 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     storage  limits           the with_… methods about files; about limits, rights, the process
     options                   the other with_… methods
     launching                 from a request to a container that runs
+    warm                      starting from a state that was kept
     faults                    containers paused, stopped, killed, cut off, slowed for a while
     copying                   files copied into a container that exists, and out of it
     container                 what users declare and start

@@ -18,6 +18,7 @@ SESSION_LABEL = f"{LABEL_ROOT}.session-id"
 NAME_LABEL = f"{LABEL_ROOT}.name"
 REUSE_LABEL = f"{LABEL_ROOT}.reuse-hash"
 PLACE_LABEL = f"{LABEL_ROOT}.reuse-place"
+WARM_LABEL = f"{LABEL_ROOT}.warm-start"
 LONGEST_NAME = 63  # of a DNS label, because a container's name is one
 
 _sessions: dict[int, str] = {}

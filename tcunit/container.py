@@ -31,6 +31,7 @@ from .running import RunningContainer, not_started
 from .settings import START_TIMEOUT, Settings
 from .sharing import is_run_scope_shared, refuse_unshared
 from .wait import DefaultWaitStrategy, ExecResult, WaitStrategy, wait_until_ready
+from .warm import WarmStart
 
 if TYPE_CHECKING:
     from docker.models.containers import Container as SdkContainer
@@ -256,7 +257,8 @@ class DockerContainer(Copying, Faults):
         owner = launch.owner or self._declared_in
         stem = self._attribute or short_name(asked.image)
         place = self.place if self.is_shared else None
-        self._launching = Launching(asked, launch, self.label, owner, stem, place)
+        warm = WarmStart(launch, self.label, stem, self.place).image if asked.warm else None
+        self._launching = Launching(asked, launch, self.label, owner, stem, place, warm)
         self._running = self._launching.run()
         try:
             self.await_ready()

@@ -27,7 +27,7 @@ TOLD_OTHERWISE = frozenset({
     "attachments", "aliases", "network_mode", "mounts", "env_files", "tmpfs", "labels",
     "platform", "options",
 })  # fmt: skip
-OF_NO_CONSEQUENCE = frozenset({"dependencies", "wait", "reset", "reuse"})
+OF_NO_CONSEQUENCE = frozenset({"dependencies", "wait", "reset", "reuse", "warm"})
 
 
 def fingerprint(who: str, **parts: object) -> str:
@@ -55,7 +55,7 @@ def parts_of(asked: ContainerRequest, options: Mapping[str, Any]) -> dict[str, o
         for each in dataclasses.fields(asked)
         if each.name not in left_out
     }
-    read_only = sorted({Path(each) for each in _read_only(options)})
+    read_only = sorted({Path(each) for each in read_only_paths(options)})
     return {"options": dict(options), "contents": read_only, **others}
 
 
@@ -125,7 +125,7 @@ def _told(path: Path, *, is_top: bool) -> Iterator[bytes]:
             yield hashlib.file_digest(file, "sha256").digest()
 
 
-def _read_only(options: Mapping[str, Any]) -> Iterable[str]:
+def read_only_paths(options: Mapping[str, Any]) -> Iterable[str]:
     """The paths of the engine's host that the container cannot write to."""
     for bind in options.get("binds") or ():
         source, _, rest = str(bind).partition(":")

@@ -51,14 +51,18 @@ class Launching:
         label: how messages call it.
         owner, stem: what a name of its own is made of.
         place: where it was declared, if it is to be shared with other processes.
+        start_from: names the image to start from, given the declared one's name, what the engine is
+            to be given, and that image's id.
     """
 
     def __init__(
         self, asked: ContainerRequest, launch: Launch, label: str, owner: str, stem: str,
         place: str | None = None,
+        start_from: Callable[[ContainerRequest, str, dict[str, Any], str], str] | None = None,
     ) -> None:  # fmt: skip
         self.asked, self.launch, self.label = asked, launch, label
         self._owner, self._stem, self._place = owner, stem, place
+        self._start_from = start_from
         self.entry: Entry | None = None
         self.networks: Sequence[Attached] = ()
         self._holds: list[Hold] = []
@@ -88,7 +92,7 @@ class Launching:
         with self._packed() as archives:
             if self.entry is None:
                 self._hold_volumes()
-                self.entry = self._created(image, options)
+                self.entry = self._created(self._begun(image, options, found.id), options)
             running.id, running.name = self.entry.id, self.entry.name
             running.description = f"{self.label} ({asked.image}, {running.name})"
             if not is_there:
@@ -119,6 +123,9 @@ class Launching:
         for hold in self._holds:
             hold.keep()
 
+    def _begun(self, image: str, options: dict[str, Any], id: str) -> str:
+        return self._start_from(self.asked, image, options, id) if self._start_from else image
+
     def ready(self) -> None:
         """Take note that it is ready: others may use it, if it is shared."""
         if isinstance(self.entry, Shared):
@@ -142,10 +149,11 @@ class Launching:
         self.entry = shared = Shared(engine, share, self.label, self._place or "")
         if shared.enter(self.launch, lambda known: _fits(running, known)):
             return True
+        begun = self._begun(image, options, running.image.id)
         labels = {**options["labels"], **shared.labels}
         try:
             with timings.spent("create"):
-                shared.id = self._create_labelled(image, shared.name, options, labels)
+                shared.id = self._create_labelled(begun, shared.name, options, labels)
         except EngineError as error:
             raise _refused(self.label, image, engine, error) from error
         return False

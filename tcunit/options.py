@@ -200,6 +200,18 @@ class ContainerOptions(StorageOptions, LimitOptions):
         """
         return self._with("with_reuse", reuse=bool(reuse))
 
+    def with_warm_start(self, warm: bool = True) -> Self:
+        """Initialise it once, and let later starts begin with the state in which it was ready then.
+
+        The state is kept as an image on the engine, found by a hash of all that was declared and of
+        the image. The first start takes longer, because the container is stopped in order, saved,
+        and started again. ``python -m tcunit clean`` removes such images.
+
+        Raises:
+            DeclarationError: when it is checked, if it could keep something outside of itself.
+        """
+        return self._with("with_warm_start", warm=bool(warm))
+
     def waiting_for(self, strategy: WaitStrategy) -> Self:
         """Say when it is ready; see :mod:`tcunit.wait`."""
         if not isinstance(strategy, WaitStrategy):

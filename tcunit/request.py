@@ -148,6 +148,7 @@ class ContainerRequest:
     wait: WaitStrategy | None = None
     reset: Callable[[Any], object] | bool = False
     reuse: bool = False
+    warm: bool = False
 
     @property
     def ports(self) -> tuple[Port, ...]:
@@ -245,21 +246,25 @@ class ContainerRequest:
         return found
 
     def _problems_of_sharing(self) -> Iterator[str]:
-        if not self.reuse:
-            return
-        if self.reset:
+        if self.reuse and self.reset:
             yield (
                 "with_reuse() and with_reset() exclude each other, because other processes use it "
                 "at the same time and would lose their data: keep one of them "
                 "(with_scope('run') shares it within one process)"
             )
-        if self.host_ports is not None:
+        if self.reuse and self.host_ports is not None:
             yield (
                 "with_reuse() and with_host_port_access() exclude each other, because the ports "
                 "are this process's own: keep one of them"
             )
-        if isinstance(self.wait, ExitWaitStrategy):
-            yield "a container that is waited for to end cannot be shared: leave with_reuse() away"
+        if isinstance(self.wait, ExitWaitStrategy) and (self.reuse or self.warm):
+            name = "with_reuse" if self.reuse else "with_warm_start"
+            yield f"a container that is waited for to end is of no use later: leave {name}() away"
+        if self.warm and (outside := self._state_outside()):
+            yield (
+                f"with_warm_start() keeps the state that is in the container, but {outside} is "
+                f"outside of it: mount it 'ro', or leave one of the two away"
+            )
 
     def _problems_of_storage(self) -> list[str]:
         targets = [*(each.target.rstrip("/") for each in self.mounts), *self.tmpfs]
@@ -280,6 +285,22 @@ class ContainerRequest:
                     f"with_volume_mapping()"
                 )
         return found
+
+    def _state_outside(self) -> str:
+        """A place outside of the container where it could keep something."""
+        for each in self.mounts:
+            if each.is_volume or not isinstance(each.source, str) or each.mode != "ro":
+                return str(each.source)
+        for bind in map(str, self.options.get("binds", ())):
+            source, _, rest = bind.partition(":")
+            if not source.startswith("/") or "ro" not in rest.partition(":")[2].split(","):
+                return source
+        for mount in self.options.get("mounts", ()):
+            if mount.get("Type") != "tmpfs" and not (
+                mount.get("Type") == "bind" and mount.get("ReadOnly")
+            ):
+                return str(mount.get("Source") or mount.get("Target"))
+        return "volumes_from" if self.options.get("volumes_from") else ""
 
     def _unpublishable(self) -> str:
         ports = ", ".join(str(port) for port in self.ports)

@@ -423,6 +423,8 @@ class Engine(Archives):
 
 def _seconds(text: object) -> float:
     """A time as an engine writes it, in seconds since the epoch; 0 where it is none."""
+    from datetime import datetime
+
     try:
         # Nine digits after the point are more than Python takes.
         return datetime.fromisoformat(re.sub(r"\.\d+", "", str(text))).timestamp()

@@ -2,7 +2,8 @@
 
 A lock that nobody holds says that a session is dead. One without a lock here may live on another
 machine or in a container, so it is only listed, unless ``--force`` says that it does not. What
-processes share goes when no session uses it, also if it was kept for the next run.
+processes share goes when no session uses it, also if it was kept for the next run; images of warm
+starts go when no container uses them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 from typing import Any
 
 from .._docker import Engine, find_engine
+from .._docker.saved import SavedImage
 from ..reapers.dead import (
     Remains,
     SharedRemains,
@@ -20,7 +22,8 @@ from ..reapers.dead import (
     remove_shared,
     remove_stale_locks,
 )
-from .ps import use_of
+from ..warm import own_tag, remove_warm, warm_images
+from .ps import age, use_of
 
 _WORDS = {True: "lives", False: "dead", None: "unknown: it has no lock on this machine"}
 
@@ -45,15 +48,27 @@ def run(options: argparse.Namespace) -> int:
     failed: list[object] = [each for each in found if not _deal_with(engine, each, options)]
     shared = all_shared(engine)
     failed += [each for each in shared if not _deal_with_shared(engine, each, options)]
+    images = warm_images(engine)
+    failed += [each for each in images if not _deal_with_image(engine, each, options)]
     if not options.dry_run:
         remove_stale_locks(engine)
-    if not found and not shared:
+    if not found and not shared and not images:
         print("nothing is left of any session")
     are_unknown = [each.is_alive is None for each in found]
     are_unknown += [each.record is None for each in shared]
     if any(are_unknown) and not options.force:
         print("--force removes the unknown ones; make sure that no such session lives elsewhere")
     return 1 if failed else 0
+
+
+def _deal_with_image(engine: Engine, image: SavedImage, options: argparse.Namespace) -> bool:
+    """Print an image that a warm start has made and remove it; it stays where it is in use."""
+    name = own_tag(image) or f"{image.id} (not finished)"
+    old = age(engine.time() - image.created)
+    print(f"image for warm starts {name} ({image.size / 1e6:.0f} MB, {old})")
+    if not options.dry_run:
+        print("  removed" if remove_warm(engine, image) else "  in use")
+    return True
 
 
 def _deal_with_shared(engine: Engine, shared: SharedRemains, options: argparse.Namespace) -> bool:

@@ -17,6 +17,7 @@ from ..wait.base import Probe
 PROTOCOL_3 = 196608
 SNAPSHOT = "tcunit_snapshot"
 QUIETLY = "-c client_min_messages=warning"
+OUTSIDE_OF_VOLUMES = "/var/lib/tcunit/postgresql"
 STARTING_UP = (b"57P03", b"57P01", b"57P02")  # cannot_connect_now, and the two of a shutdown
 
 
@@ -91,6 +92,12 @@ class PostgresContainer(DockerContainer):
         self.with_envs(POSTGRES_USER=username, POSTGRES_PASSWORD=password, POSTGRES_DB=dbname)
 
     _knows_reset = True
+
+    def _configure(self) -> None:
+        # The image declares its folder as a volume, which would be copied at each warm start.
+        asked = self._request
+        if asked.warm and "PGDATA" not in asked.env and "user" not in asked.options:
+            self.with_env("PGDATA", OUTSIDE_OF_VOLUMES)
 
     def _take_snapshot(self) -> None:
         self._administer(*_as_copy(SNAPSHOT, self.dbname))

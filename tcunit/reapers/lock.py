@@ -27,7 +27,7 @@ class SessionLock:
         """Take the lock of this session; ``None`` where no file can be made."""
         path = lock_path(session_id())
         with contextlib.suppress(OSError):
-            file = locked(path)
+            file = locked_file(path)
             return cls(path, file) if file is not None else None
         return None
 
@@ -69,7 +69,7 @@ def is_alive(session: str) -> bool | None:
         return not _try(file)
 
 
-def locked(path: Path, *, shared: bool = False) -> IO[bytes] | None:
+def locked_file(path: Path, *, shared: bool = False) -> IO[bytes] | None:
     """A file, made if it is missing, with a lock on it; ``None`` where somebody else's forbids it.
 
     Raises:

@@ -23,7 +23,7 @@ from typing import IO, Any
 from .._docker import Engine, NotThere
 from .._session import NAME_LABEL, REUSE_LABEL, session_id
 from ..errors import StartError
-from .lock import folder, is_alive, locked, unlock
+from .lock import folder, is_alive, locked_file, unlock
 
 PAUSE = 0.01
 LATE = 1.0  # how long after its sender died a create may still succeed, in seconds
@@ -140,15 +140,8 @@ def take_turn(
     Raises:
         OSError: there is no place for the files.
     """
-    deadline = time.monotonic() + limit
-    while True:
-        go_on()
-        file = _hold(turn_path(declaration), shared=False)
-        if file is not None:
-            return Turn(declaration, file)
-        if time.monotonic() >= deadline:
-            return None
-        time.sleep(PAUSE)
+    file = hold_alone(turn_path(declaration).name, go_on, limit)
+    return Turn(declaration, file) if file is not None else None
 
 
 # -- leaving ---------------------------------------------------------------------------------------
@@ -299,17 +292,43 @@ _held: set[IO[Any]] = set()
 
 
 def _hold(path: Path, *, shared: bool) -> IO[bytes] | None:
-    file = locked(path, shared=shared)
+    file = locked_file(path, shared=shared)
     if file is not None:
         _held.add(file)
     return file
 
 
-def release(file: IO[bytes]) -> None:
-    """Give back a lock; no error if that was done before."""
+def hold_alone(
+    name: str, go_on: Callable[[], object] = lambda: None, limit: float = float("inf")
+) -> IO[bytes] | None:
+    """Wait for a lock that one process has at a time; ``None`` if it did not come within a limit.
+
+    Args:
+        name: of its file.
+        go_on: called again and again; raises when there is no more use in waiting.
+
+    Raises:
+        OSError: there is no place for the file.
+    """
+    deadline = time.monotonic() + limit
+    while True:
+        go_on()
+        if (file := _hold(folder() / name, shared=False)) is not None:
+            return file
+        if time.monotonic() >= deadline:
+            return None
+        time.sleep(PAUSE)
+
+
+def release(file: IO[bytes], *, forget: bool = False) -> None:
+    """Give back a lock, without its file if that is to go; no error if that was done before."""
     _held.discard(file)
-    if not file.closed:
-        unlock(file)
+    if file.closed:
+        return
+    if forget:
+        with contextlib.suppress(OSError):
+            os.unlink(file.name)
+    unlock(file)
 
 
 def _abandon() -> None:

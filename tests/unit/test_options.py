@@ -60,6 +60,7 @@ CHANGES: list[Callable[[DockerContainer], object]] = [
     lambda c: c.with_reset(print),
     lambda c: c.with_scope("run"),
     lambda c: c.with_reuse(),
+    lambda c: c.with_warm_start(),
 ]
 
 

@@ -161,7 +161,30 @@ class RefusalTest(unittest.TestCase):
     def test_job(self) -> None:
         """What ends cannot be used by others."""
         job = DockerContainer("a").waiting_for(wait.for_exit()).with_reuse()
-        with self.assertRaisesRegex(DeclarationError, "waited for to end cannot be shared"):
+        with self.assertRaisesRegex(DeclarationError, "is of no use later"):
+            job.check()
+
+    def test_state_outside(self) -> None:
+        """A warm start keeps what is in the container; what is read only may be outside."""
+        wrong = [
+            DockerContainer("a").with_volume_mapping("/a", "/b", "rw"),
+            DockerContainer("a").with_volume_mapping("volume", "/b", "ro"),
+            DockerContainer("a").with_kwargs(volumes=["/a:/b"]),
+            DockerContainer("a").with_kwargs(mounts=[{"Type": "volume", "Target": "/b"}]),
+            DockerContainer("a").with_kwargs(volumes_from=["other"]),
+        ]
+        for number, container in enumerate(wrong):
+            with self.subTest(number=number):
+                with self.assertRaisesRegex(DeclarationError, "is outside of it"):
+                    container.with_warm_start().check()
+        for container in (
+            DockerContainer("a").with_volume_mapping("/a", "/b"),
+            DockerContainer("a").with_tmpfs_mount("/a"),
+            DockerContainer("a").with_kwargs(volumes=["/a:/b:ro"]),
+        ):
+            container.with_warm_start().check()
+        job = DockerContainer("a").waiting_for(wait.for_exit()).with_warm_start()
+        with self.assertRaisesRegex(DeclarationError, r"leave with_warm_start\(\) away"):
             job.check()
 
     def test_needs(self) -> None:
