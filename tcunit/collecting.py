@@ -22,6 +22,7 @@ class Collecting(Declared):
     """A declaration that is a request, and grows until it is sealed."""
 
     _request: ContainerRequest
+    _prepared: ContainerRequest | None = None  # what it is for one start
 
     def _with(self, method: str, **changes: Any) -> Self:
         self._refuse_change(method)

@@ -16,7 +16,7 @@ from .copying import Copying
 from .errors import DeclarationError, EngineError, PortError, StartError
 from .faults import Faults
 from .images import short_name
-from .launching import Launching
+from .launching import Launching, StartFrom
 from .lifecycle.ahead import file_stamps, is_foreign, why_not_ahead
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.events import stream_of
@@ -29,9 +29,8 @@ from .ports import Port, PortLike
 from .request import ContainerRequest, Late
 from .running import RunningContainer, not_started
 from .settings import START_TIMEOUT, Settings
-from .sharing import is_run_scope_shared, refuse_unshared
+from .sharing import refuse_unshared
 from .wait import DefaultWaitStrategy, ExecResult, WaitStrategy, wait_until_ready
-from .warm import WarmStart
 
 if TYPE_CHECKING:
     from docker.models.containers import Container as SdkContainer
@@ -132,7 +131,7 @@ class DockerContainer(Copying, Faults):
     @property
     def is_apart(self) -> bool:
         """Whether it uses nothing that is not its set's own, and is removed as all are."""
-        is_plain = type(self).release is DockerContainer.release
+        is_plain = type(self).release is DockerContainer.release and not self.is_shared
         return is_plain and (self._prepared or self._request).is_apart
 
     # -- alone ------------------------------------------------------------------------------------
@@ -188,16 +187,6 @@ class DockerContainer(Copying, Faults):
     # -- in a set ---------------------------------------------------------------------------------
 
     @property
-    def is_shared(self) -> bool:
-        """Whether other processes use the same one."""
-        asked = self._prepared or self._request
-        is_implied = is_run_scope_shared() and self.scope == "run" and not asked.reset
-        return asked.reuse or (
-            is_implied
-            and all(each.is_shared for each in self.needs() if isinstance(each, Declared))
-        )
-
-    @property
     def is_started(self) -> bool:
         """Whether it runs and was ready."""
         return self._running is not None
@@ -217,11 +206,7 @@ class DockerContainer(Copying, Faults):
         """Refuse what cannot work, as far as it can be known without an engine."""
         asked = request or self._request
         asked.check(self.label)
-        if asked.reuse and self.scope == "test":
-            raise DeclarationError(
-                f"{self.label}: with_reuse() and with_scope('test') exclude each other, because "
-                f"what is shared is not started anew: keep one of them"
-            )
+        self._refuse_reuse_for_a_test(asked)
         networks = [each.network for each in asked.attachments]
         internal = [isinstance(each, Network) and each.internal for each in networks]
         if networks and all(internal) and (asked.exposed or asked.bound):
@@ -257,8 +242,8 @@ class DockerContainer(Copying, Faults):
         owner = launch.owner or self._declared_in
         stem = self._attribute or short_name(asked.image)
         place = self.place if self.is_shared else None
-        warm = WarmStart(launch, self.label, stem, self.place).image if asked.warm else None
-        self._launching = Launching(asked, launch, self.label, owner, stem, place, warm)
+        begin = _warm_start(launch, self.label, stem, self.place) if asked.warm else None
+        self._launching = Launching(asked, launch, self.label, owner, stem, place, begin)
         self._running = self._launching.run()
         try:
             self.await_ready()
@@ -355,13 +340,6 @@ class DockerContainer(Copying, Faults):
         else:
             self._go_back()
 
-    def _refuse_if_shared(self, what: str) -> None:
-        if self.is_shared:
-            raise DeclarationError(
-                f"{self.label} cannot be {what}, because other processes use it at the same time: "
-                f"leave with_reuse() away, or let each test have names of its own in it"
-            )
-
     def _take_snapshot(self) -> None:
         """For subclasses that know how to go back: remember the present state."""
 
@@ -456,6 +434,12 @@ class DockerContainer(Copying, Faults):
 
 
 GenericContainer = DockerContainer
+
+
+def _warm_start(launch: Launch, label: str, stem: str, place: str) -> StartFrom:
+    from .warm import WarmStart  # which few containers have
+
+    return WarmStart(launch, label, stem, place).image
 
 
 def _itself(reference: Any) -> Any:

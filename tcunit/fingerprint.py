@@ -7,8 +7,6 @@ refused. A path of ours that a container may only read counts with all that is i
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,6 +37,9 @@ def fingerprint(who: str, **parts: object) -> str:
     Raises:
         DeclarationError: one of them holds something that has no value, as an open file.
     """
+    import hashlib
+    import json
+
     text = json.dumps([SCHEME, parts], sort_keys=True, default=lambda each: _plain(who, each))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -91,6 +92,8 @@ def content_of(path: Path) -> str:
     Raises:
         DeclarationError: something of it cannot be read.
     """
+    import hashlib
+
     found = hashlib.sha256()
     try:
         if not path.exists():
@@ -121,6 +124,8 @@ def _told(path: Path, *, is_top: bool) -> Iterator[bytes]:
     if stat.S_ISLNK(found.st_mode):
         yield os.fsencode(os.readlink(path))
     elif stat.S_ISREG(found.st_mode):
+        import hashlib
+
         with path.open("rb") as file:
             yield hashlib.file_digest(file, "sha256").digest()
 

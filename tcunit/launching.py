@@ -43,6 +43,10 @@ NAME_TRIES = 3
 Attached = tuple[str, Sequence[str]]
 """A network's name, and the aliases to have there."""
 
+StartFrom = Callable[[ContainerRequest, str, dict[str, Any], str], str]
+"""Names the image to start from, given what was asked for, the name of its image, what the engine
+is to be given, and the image's id."""
+
 
 class Launching:
     """One start of one container.
@@ -51,14 +55,13 @@ class Launching:
         label: how messages call it.
         owner, stem: what a name of its own is made of.
         place: where it was declared, if it is to be shared with other processes.
-        start_from: names the image to start from, given the declared one's name, what the engine is
-            to be given, and that image's id.
+        start_from: what names the image to start from, where it is not the declared one.
     """
 
     def __init__(
         self, asked: ContainerRequest, launch: Launch, label: str, owner: str, stem: str,
         place: str | None = None,
-        start_from: Callable[[ContainerRequest, str, dict[str, Any], str], str] | None = None,
+        start_from: StartFrom | None = None,
     ) -> None:  # fmt: skip
         self.asked, self.launch, self.label = asked, launch, label
         self._owner, self._stem, self._place = owner, stem, place

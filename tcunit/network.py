@@ -194,8 +194,8 @@ class Network(Declared):
 
     @property
     def is_apart(self) -> bool:
-        """It is: its name and its range are its own."""
-        return True
+        """Whether its name and its range are its own, as they are unless it is shared."""
+        return not self._reuse
 
     def needs(self) -> Iterable[Any]:
         """Nothing."""

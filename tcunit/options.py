@@ -19,6 +19,7 @@ from .limits import LimitOptions
 from .network import Network, check_network
 from .ports import Port, PortLike, host_port
 from .request import Attachment, Command, Late, merged
+from .sharing import is_run_scope_shared
 from .storage import StorageOptions
 from .wait import WaitStrategy
 
@@ -199,6 +200,30 @@ class ContainerOptions(StorageOptions, LimitOptions):
                 one test: others use it at the same time.
         """
         return self._with("with_reuse", reuse=bool(reuse))
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes use the same one."""
+        asked = self._prepared or self._request
+        is_implied = is_run_scope_shared() and self.scope == "run" and not asked.reset
+        return asked.reuse or (
+            is_implied
+            and all(each.is_shared for each in self.needs() if isinstance(each, Declared))
+        )
+
+    def _refuse_if_shared(self, what: str) -> None:
+        if self.is_shared:
+            raise DeclarationError(
+                f"{self.label} cannot be {what}, because other processes use it at the same time: "
+                f"leave with_reuse() away, or let each test have names of its own in it"
+            )
+
+    def _refuse_reuse_for_a_test(self, asked: ContainerRequest) -> None:
+        if asked.reuse and self.scope == "test":
+            raise DeclarationError(
+                f"{self.label}: with_reuse() and with_scope('test') exclude each other, because "
+                f"what is shared is not started anew: keep one of them"
+            )
 
     def with_warm_start(self, warm: bool = True) -> Self:
         """Initialise it once, and let later starts begin with the state in which it was ready then.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,13 +31,12 @@ from .launching import Launching
 from .lifecycle.declared import Launch
 from .lifecycle.events import stream_of
 from .lifecycle.ledger import ledger
+from .log import warn
 from .reapers.shares import hold_alone, release
 from .request import Attachment, ContainerRequest
 from .running import RunningContainer, state_of
 from .settings import START_TIMEOUT
 from .wait import DefaultWaitStrategy, wait_until_ready
-
-log = logging.getLogger("tcunit")
 
 REPOSITORY = "tcunit-warm"
 STOP_TIMEOUT = 60
@@ -122,7 +120,7 @@ class WarmStart:
             running = first.run()
             _await(running, asked)
             if not _stopped(running):
-                log.warning(
+                warn(
                     "%s starts cold: it does not end within %d s of being asked to, and a state "
                     "that was cut off is not kept. Leave with_warm_start() away.",
                     running.description, STOP_TIMEOUT,

@@ -427,7 +427,8 @@ def _seconds(text: object) -> float:
 
     try:
         # Nine digits after the point are more than Python takes.
-        return datetime.fromisoformat(re.sub(r"\.\d+", "", str(text))).timestamp()
+        moment = datetime.fromisoformat(re.sub(r"\.\d+", "", str(text)))
+        return float(moment.timestamp())
     except ValueError:
         return 0.0
 

@@ -11,10 +11,8 @@ from under somebody who has just found it.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -98,6 +96,8 @@ class Turn:
 
     def save(self) -> None:
         """Write down what is known: in a new line, because we may be killed in the middle of it."""
+        import json
+
         line = json.dumps(asdict(self.record)).encode() + b"\n"
         if line == self._saved:
             return
@@ -270,7 +270,7 @@ def domain() -> str:
         os.utime(path)  # what looks as if nobody used it may be swept from a temporary folder
         return path.read_text()
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    new = path.with_name(uuid.uuid4().hex)
+    new = path.with_name(os.urandom(16).hex())
     new.write_text(new.name)
     try:
         with contextlib.suppress(FileExistsError):
@@ -281,6 +281,8 @@ def domain() -> str:
 
 
 def _read(file: IO[bytes]) -> Record:
+    import json
+
     file.seek(0)
     for line in reversed(file.read().splitlines(keepends=True)):
         with contextlib.suppress(ValueError, TypeError):  # its writer was killed in the middle
