@@ -18,7 +18,7 @@ from .lifecycle.declared import Declared
 from .limits import LimitOptions
 from .network import Network, check_network
 from .ports import Port, PortLike, host_port
-from .request import Attachment, Command, Late, merged
+from .request import Attachment, Command, ContainerRequest, Late, merged
 from .sharing import is_run_scope_shared
 from .storage import StorageOptions
 from .wait import WaitStrategy

@@ -84,7 +84,8 @@ def _takes_what_exists_once(asked: ContainerRequest) -> str:
     if not asked.is_apart:
         return "has a fixed name or port, writes to a mount, or uses a network made elsewhere"
     for mount in asked.mounts:
-        is_file = os.path.isabs(mount.source) and os.path.isfile(mount.source)
+        source = mount.source if isinstance(mount.source, str) else ""
+        is_file = os.path.isabs(source) and os.path.isfile(source)
         if mount.mode != "ro" or not is_file:
             return "mounts something else than a file of this machine, by absolute path, to read"
     return ""
@@ -99,7 +100,7 @@ def _asks_for_more(asked: ContainerRequest) -> str:
 
 def file_stamps(asked: ContainerRequest) -> object:
     """What tells whether the mounted files are what they were."""
-    return [_stamp(mount.source) for mount in asked.mounts]
+    return [_stamp(str(mount.source)) for mount in asked.mounts]
 
 
 def _stamp(path: str) -> object:

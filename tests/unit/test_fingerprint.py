@@ -58,7 +58,7 @@ class RequestTest(unittest.TestCase):
 
         A field that names files of ours as text would have to be told with their contents.
         """
-        known = TOLD_OTHERWISE | OF_NO_CONSEQUENCE | {"name"}
+        known = TOLD_OTHERWISE | OF_NO_CONSEQUENCE | {"name", "copies", "host_ports"}
         self.assertEqual(known, {each.name for each in dataclasses.fields(ContainerRequest)})
 
     def test_name_and_options(self) -> None:

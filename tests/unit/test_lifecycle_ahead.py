@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from tcunit import ContainerTestCase, DockerContainer, Network, wait
+from tcunit import ContainerTestCase, DockerContainer, Network, Volume, wait
 from tcunit.lifecycle.ahead import PLAIN, _basis
 from tcunit.lifecycle.fixture import ClassFixture
 from tcunit.modules import NginxContainer, PostgresContainer, RedisContainer
@@ -105,7 +105,7 @@ class MayStartTest(unittest.TestCase):
             docker().with_network_mode("host"): "made elsewhere",
             docker().with_kwargs(pid_mode="host"): "made elsewhere",
             docker().with_volume_mapping(FILE, "/conf", "rw"): "writes to a mount",
-            docker().with_volume_mapping("data", "/data"): "mounts",
+            docker().with_volume_mapping("data", "/data"): "writes to a mount",
             docker().with_volume_mapping("/", "/host"): "mounts",
             docker().with_volume_mapping(os.path.relpath(FILE), "/conf"): "mounts",
             docker().with_volume_mapping(f"{FILE}.none", "/conf"): "mounts",
@@ -113,6 +113,9 @@ class MayStartTest(unittest.TestCase):
         }.items():
             with self.subTest(why=why):
                 self.assertRegex(reason(box=box), f"^box .*{why}")
+        data = Volume()
+        box = docker().with_volume_mapping(data, "/data", "rw")
+        self.assertIn("mounts something else", reason(box=box, data=data))
         for net in (Network(subnet="10.5.0.0/24"), Network(options={"a": "b"})):
             self.assertIn("net has a fixed address range or driver options", reason(net=net))
 
@@ -123,7 +126,8 @@ class MayStartTest(unittest.TestCase):
     def test_whatever_comes_later(self) -> None:
         """Each part of a request is known to be harmless, is checked, or waits for its turn."""
         known = set(ContainerRequest.__dataclass_fields__)
-        self.assertEqual({"name"}, known - set(PLAIN))
+        waits = {"copies", "env_files", "host_ports", "name", "reuse", "warm"}
+        self.assertEqual(waits, known - set(PLAIN))
         self.assertLessEqual(set(PLAIN), known)
 
 
