@@ -26,7 +26,7 @@ Json = dict[str, Any]
 
 LATE_PORTS = 5.0
 LOG_TAIL_LINES = 20
-STATE_CHECK_INTERVAL = 0.5
+STATE_CHECK_INTERVAL = 2.0
 NO_END = ("start", "exec_")  # events after which nothing can have ended that had not before
 
 
@@ -140,7 +140,7 @@ class RunningContainer:
     def ended(self) -> ContainerState | None:
         """Its state if it ended or was restarted by its policy since its start.
 
-        The engine is asked only after an event, and twice a second in case one was lost.
+        The engine is asked only after an event, and every other second in case one was lost.
         """
         if not self._look_again and time.monotonic() - self._looked < STATE_CHECK_INTERVAL:
             return None

@@ -65,6 +65,8 @@ class Engine(Archives):
     client: docker.DockerClient
     version: Json
     tls: TLSConfig | None = None
+    _info: Json | None = None
+    _info_lock: threading.Lock = field(default_factory=threading.Lock)
     _images: dict[tuple[str, str], ImageInfo] = field(default_factory=dict)
     _image_locks: dict[tuple[str, str], threading.Lock] = field(default_factory=dict)
 
@@ -83,12 +85,23 @@ class Engine(Archives):
 
         return "" if self.kind in ("unix", "npipe") else urlsplit(self.url).hostname or ""
 
-    @cached_property
+    @property
     def info(self) -> Json:
         """What it says of itself and of its machine; asked once."""
-        with translated("asking the engine about itself"):
-            found: Json = self.client.api.info()
-            return found
+        with self._info_lock:
+            if self._info is None:
+                with translated("asking the engine about itself"):
+                    self._info = self.client.api.info()
+            return self._info
+
+    def ask_ahead(self) -> None:
+        """Begin to ask for what the first start needs; it takes the engine some 10 ms to tell."""
+
+        def ask() -> None:
+            with contextlib.suppress(Exception):  # whoever needs it asks again, and is told
+                self.info  # noqa: B018
+
+        threading.Thread(target=ask, name="tcunit-info", daemon=True).start()
 
     def time(self) -> float:
         """What its clock says now, in seconds since the epoch."""

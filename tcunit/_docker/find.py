@@ -173,7 +173,9 @@ def _connect(candidate: Candidate) -> Engine:
         if "ApiVersion" not in version:
             raise EngineError("asking for its version: what answers there is no Docker engine")
         client.api._version = version["ApiVersion"]  # type: ignore[attr-defined]
-        return Engine(candidate.url, candidate.source, client, version, tls=candidate.tls)
+    engine = Engine(candidate.url, candidate.source, client, version, tls=candidate.tls)
+    engine.ask_ahead()
+    return engine
 
 
 def _keep_connections(client: Any) -> None:

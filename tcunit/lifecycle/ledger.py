@@ -56,12 +56,19 @@ class Entry:
         if not self.id and not self._appears():
             return
         if self.kind == NETWORK:
-            self.engine.free_network(self.id or self.name)
-            self.engine.remove_network(self.id or self.name)
+            self._remove_network()
         elif self.kind == VOLUME:
             self.engine.remove_volume(self.name)
         else:
             self.engine.remove_container(self.id or self.name)
+
+    def _remove_network(self) -> None:
+        network = self.id or self.name
+        try:
+            self.engine.remove_network(network)
+        except EngineError:  # somebody connected a container of theirs to it
+            self.engine.free_network(network)
+            self.engine.remove_network(network)
 
     def _appears(self) -> bool:
         """Whether it is there after all; a create that was cut off is looked out for longer."""

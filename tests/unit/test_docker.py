@@ -341,7 +341,7 @@ class EngineFactsTest(unittest.TestCase):
         ]:
             with self.subTest(version=version, info=info):
                 engine = Engine("unix:///x", "x", mock.sentinel.client, version)
-                vars(engine)["info"] = info
+                engine._info = info
                 self.assertEqual(expected, (engine.is_desktop, engine.is_rootless))
 
 
