@@ -11,6 +11,7 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     masking                   secrets, kept out of what is written down
     wait                      the one waiting loop, and one file per strategy
     _session                  session id, names and labels
+    awaiting                  what blocks, for coroutines
     _docker                   the only file that imports the Docker SDK
     connection                modes and endpoints: the pure resolver
     facts                     what can be known about where we run, for the resolver
@@ -37,12 +38,15 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     modules                   ready-made containers
     mixins                    class fixture, connection, assertions: what a test class inherits
     case                      ContainerTestCase: reads as the whole story
+    async_case                its asyncio twin
     runner                    python -m tcunit run: unittest's program, which looks ahead
     cli                       what can be done from the command line
     __main__                  python -m tcunit
 """
 
 from __future__ import annotations
+
+import typing
 
 from . import errors, wait
 from ._version import __version__
@@ -60,8 +64,23 @@ from .mixins.leaks import LeakCheckMixin
 from .network import Network
 from .volume import Volume
 
+if typing.TYPE_CHECKING:
+    from .async_case import AsyncContainerTestCase
+else:
+
+    def __getattr__(name: str) -> type:
+        """``AsyncContainerTestCase`` at its first use, because it has to import asyncio."""
+        if name != "AsyncContainerTestCase":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from .async_case import AsyncContainerTestCase
+
+        globals()[name] = AsyncContainerTestCase
+        return AsyncContainerTestCase
+
+
 __all__ = [
     # what a test class inherits
+    "AsyncContainerTestCase",
     "ConnectionMixin",
     "ContainerAssertionsMixin",
     "ContainerTestCase",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from . import timings
 from ._docker import find_engine
+from .awaiting import settled, to_its_end
 from .connection import ConnectionMode, Endpoint
 from .copying import Copying
 from .errors import DeclarationError, EngineError, PortError, StartError
@@ -150,9 +151,12 @@ class DockerContainer(Copying, Faults):
         graph = graph_of([self], _itself)
         check_fixed_ports(graph)
         launch = launch_for(find_engine(settings), settings, "", _itself)
-        starting = StartSet(graph, launch, settings)
-        starting.start()
-        self._set = starting
+        self._set = starting = StartSet(graph, launch, settings)  # stop() gives it up from now on
+        try:
+            starting.start()
+        except BaseException:
+            self._set = None
+            raise
         return self
 
     def stop(self, force: bool = True, delete_volume: bool = True) -> None:
@@ -183,6 +187,13 @@ class DockerContainer(Copying, Faults):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    async def __aenter__(self) -> Self:
+        ledger.expect_signals()  # the start is in a thread, where no handler can be set
+        return await to_its_end(self.start, self.stop, at_once=True)
+
+    async def __aexit__(self, *_: object) -> None:
+        await to_its_end(self.stop, self.stop)
 
     # -- in a set ---------------------------------------------------------------------------------
 
@@ -312,9 +323,14 @@ class DockerContainer(Copying, Faults):
         """Follow the connection mode of another class, which shares it now."""
         self.running.mode_of_case = mode_of_case
 
+    @property
+    def is_reset(self) -> bool:
+        """Whether ``with_reset`` asks for its state to be brought back."""
+        return bool((self._prepared or self._request).reset)
+
     def before_test(self) -> None:
         """Go back to where tests begin, if ``with_reset`` asks for it and a test was there."""
-        if not (self._prepared or self._request).reset:
+        if not self.is_reset:
             return
         if self._is_used:
             self.reset()
@@ -336,7 +352,7 @@ class DockerContainer(Copying, Faults):
         self._refuse_if_shared("reset")
         hook = (self._prepared or self._request).reset
         if callable(hook):
-            hook(self)
+            settled(hook(self), f"self.{self.label}.reset")
         else:
             self._go_back()
 
@@ -353,7 +369,7 @@ class DockerContainer(Copying, Faults):
     def running(self) -> RunningContainer:
         """The container on the engine; raises NotStarted before it is started."""
         if self._running is None:
-            raise not_started(f"{self.label} ({self._request.image})")
+            raise not_started(f"{self.label} ({self._request.image})", self.scope)
         return self._running
 
     def endpoint(self, port: PortLike, mode: ConnectionMode | str | None = None) -> Endpoint:

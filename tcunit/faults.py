@@ -2,6 +2,7 @@
 
 The rule: whatever happens inside the ``with``, also an exception or Ctrl-C, the state is restored,
 addresses are read anew, and readiness is checked before the next line runs. One fault at a time.
+``async with`` does the same without blocking its loop.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import re
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from .awaiting import WithOrAsyncWith, with_or_async_with
 from .errors import EngineError, FaultError, NotReady
 from .network import Network
 from .options import ContainerOptions
@@ -55,14 +56,14 @@ class Faults(ContainerOptions):
         with self.stopped(timeout):
             pass
 
-    def paused(self) -> AbstractContextManager[Self]:
+    def paused(self) -> WithOrAsyncWith[Self]:
         """Freeze all its processes: connections stay open, and nothing answers."""
         engine, container = self.running.engine, self.running.id
         return self._faulty(
             "paused", lambda: engine.pause(container), lambda: engine.unpause(container)
         )
 
-    def stopped(self, timeout: int = 10) -> AbstractContextManager[Self]:
+    def stopped(self, timeout: int = 10) -> WithOrAsyncWith[Self]:
         """Stop it in order, and start it again at the end; its mapped ports may be new then.
 
         Args:
@@ -71,7 +72,7 @@ class Faults(ContainerOptions):
         engine, container = self.running.engine, self.running.id
         return self._faulty("stopped", lambda: engine.stop(container, timeout), self._start_again)
 
-    def killed(self, signal: str = "SIGKILL") -> AbstractContextManager[Self]:
+    def killed(self, signal: str = "SIGKILL") -> WithOrAsyncWith[Self]:
         """End it by a signal, and start it again at the end; its mapped ports may be new then.
 
         Raises:
@@ -79,7 +80,7 @@ class Faults(ContainerOptions):
         """
         return self._faulty("killed", lambda: self._end_by(signal), self._start_again)
 
-    def disconnected(self, network: Network | None = None) -> AbstractContextManager[Self]:
+    def disconnected(self, network: Network | None = None) -> WithOrAsyncWith[Self]:
         """Cut it off a network, and connect it again with its aliases; its address may be new then.
 
         Args:
@@ -95,7 +96,7 @@ class Faults(ContainerOptions):
 
     def slowed(
         self, *, latency: float = 0.0, jitter: float = 0.0, loss: float = 0.0, rate: str = ""
-    ) -> AbstractContextManager[Self]:
+    ) -> WithOrAsyncWith[Self]:
         """Let what it sends be late, lost or slow, on all its networks.
 
         Needs an image with ``tc`` and ``iptables`` (setting ``TCUNIT_NET_TOOLS_IMAGE``), and a
@@ -113,7 +114,7 @@ class Faults(ContainerOptions):
 
     # -- how --------------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
+    @with_or_async_with
     def _faulty(
         self, fault: str, make: Callable[[], object], undo: Callable[[], object]
     ) -> Iterator[Self]:
@@ -196,7 +197,7 @@ class Faults(ContainerOptions):
     def _aliases_by_network(self) -> dict[str, Sequence[str]]:
         """The names of its networks, each with its aliases there."""
 
-    def _cut_off(self, others: Sequence[Faults]) -> AbstractContextManager[Self]:
+    def _cut_off(self, others: Sequence[Faults]) -> WithOrAsyncWith[Self]:
         """Let no packet pass between it and others, whichever of their addresses they use.
 
         With no others it only is part of the fault, so that it keeps its addresses for the while.
@@ -207,7 +208,7 @@ class Faults(ContainerOptions):
             return self._faulty("partitioned", _nothing, _nothing)
         return self._ruled("partitioned", rules)
 
-    @contextlib.contextmanager
+    @with_or_async_with
     def _ruled(self, fault: str, rules: Sequence[Rule]) -> Iterator[Self]:
         """Set rules in its network namespace, and take back those that were set."""
         undo = contextlib.ExitStack()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from . import _session, timings
 from ._docker import Engine, NameTaken, NotThere, find_engine
+from .awaiting import to_its_end, with_or_async_with
 from .errors import DeclarationError, EngineError, FaultError, StartError
 from .fingerprint import fingerprint
 from .lifecycle.declared import Declared, Launch
@@ -144,11 +145,18 @@ class Network(Declared):
     def __exit__(self, *_: object) -> None:
         self.remove()
 
+    async def __aenter__(self) -> Self:
+        ledger.expect_signals()  # the create is in a thread, where no handler can be set
+        return await to_its_end(self.create, self.remove)
+
+    async def __aexit__(self, *_: object) -> None:
+        await to_its_end(self.remove, self.remove)
+
     def connect(self, container_id: str, network_aliases: Sequence[str] | None = None) -> None:
         """Connect a running container to it."""
         self._engine_entry.engine.connect(self.id, container_id, network_aliases or ())
 
-    @contextlib.contextmanager
+    @with_or_async_with
     def partitioned(self, *sides: Sequence[Any]) -> Iterator[None]:
         """Let the containers of different sides not reach each other for a while.
 

@@ -171,8 +171,9 @@ class ContainerOptions(StorageOptions, LimitOptions):
         """Bring its state back before each test but the first, which is faster than a new one.
 
         Args:
-            hook: called with the started container. Without one, the container must know how:
-                PostgreSQL goes back to how the first test found it, Redis is flushed.
+            hook: called with the started container; may be a coroutine function. Without one, the
+                container must know how: PostgreSQL goes back to how the first test found it, Redis
+                is flushed.
         """
         if hook is not None and not callable(hook):
             raise DeclarationError(

@@ -398,8 +398,13 @@ def bindings_of(ports: Json) -> list[tuple[Port, Binding]]:
     ]
 
 
-def not_started(what: str) -> NotStarted:
+def not_started(what: str, scope: str = "class") -> NotStarted:
     """The error for a use before the start."""
+    if scope == "test":
+        return NotStarted(
+            f"{what} is not started. It lives for one test, from setUp() on; in an "
+            f"AsyncContainerTestCase, from 'await super().asyncSetUp()' on."
+        )
     return NotStarted(
         f"{what} is not started. In a test class, read it through the class or instance, as in "
         f"self.db; alone, use it inside 'with …:' or after start()."

@@ -85,7 +85,7 @@ class Recorder:
 
     def _take_down(self, frame: Frame, now: float) -> None:
         seconds = now - frame.since
-        if seconds >= SHORTEST:
+        if frame.phase and seconds >= SHORTEST:
             began = round(self._epoch + frame.since, 5)
             self._spans.append(
                 (frame.phase, frame.case, frame.thing, began, round(seconds, 5), frame.what)
@@ -159,6 +159,11 @@ def spent(
     if _recorder is None:
         return _nothing
     return _recorder.spent(phase, case, thing, what)
+
+
+def acting_for(case: str, thing: str) -> AbstractContextManager[None]:
+    """Measure what happens inside for a class and a thing, in a thread that another one awaits."""
+    return _recorder.spent("", case, thing, "") if _recorder is not None else _nothing
 
 
 def current() -> tuple[str, str]:

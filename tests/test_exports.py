@@ -19,6 +19,8 @@ class ExportsTest(unittest.TestCase):
         """Every public name is listed and every listed name exists."""
         for module in (tcunit, tcunit.wait, tcunit.modules):
             with self.subTest(module=module.__name__):
+                for name in module.__all__:
+                    getattr(module, name)  # what is imported at its first use, too
                 public = {
                     name
                     for name, value in vars(module).items()
@@ -29,14 +31,14 @@ class ExportsTest(unittest.TestCase):
                 self.assertEqual(listed, public)
 
     def test_import_is_inert(self) -> None:
-        """Importing tcunit imports neither the SDK nor its HTTP client, and opens nothing."""
+        """Importing tcunit imports no SDK, no HTTP client and no asyncio, and opens nothing."""
         code = (
             "import sys\n"
             "def refuse(event, args):\n"
             "    assert not event.startswith('socket.'), event\n"
             "sys.addaudithook(refuse)\n"
             "import tcunit, tcunit.modules\n"
-            "print(sorted({'docker', 'requests', 'urllib3'} & set(sys.modules)))"
+            "print(sorted({'asyncio', 'docker', 'requests', 'urllib3'} & set(sys.modules)))"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         self.assertEqual(("[]\n", ""), (done.stdout, done.stderr))

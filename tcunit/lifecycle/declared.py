@@ -182,6 +182,11 @@ class Declared(ABC):
     def use_mode_of(self, mode_of_case: Callable[[], Any] | None) -> None:
         """Follow the connection mode of another class, which shares it now."""
 
+    @property
+    def is_reset(self) -> bool:
+        """Whether something is to be done with it before each test."""
+        return False
+
     def before_test(self) -> None:
         """Bring it into the state that tests begin with, where that was asked for."""
 

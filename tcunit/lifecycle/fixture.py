@@ -151,8 +151,13 @@ class ClassFixture:
 
     @property
     def has_test_work(self) -> bool:
-        """Whether something is to be done before each test."""
+        """Whether there may be something to do before each test."""
         return self._launch is not None
+
+    @property
+    def is_renewed(self) -> bool:
+        """Whether something is started, or brought back, for each test."""
+        return any(each.scope == "test" or each.is_reset for each in self._graph)
 
     def begin_test(self) -> None:
         """Bring back the state of what is reset, and start what lives for one test."""

@@ -80,7 +80,7 @@ class ContainersMixin(unittest.TestCase):
         case, test = timings.name_of(type(self)), self._testMethodName
         try:
             with timings.spent("start-up", case, what=test):
-                fixture.begin_test()
+                self._tcunit_begin(fixture)
         except Exception:
             result.startTest(self)
             result.addError(self, sys.exc_info())
@@ -95,6 +95,10 @@ class ContainersMixin(unittest.TestCase):
                     fixture.end_test()
             except Exception:
                 result.addError(self, sys.exc_info())
+
+    def _tcunit_begin(self, fixture: ClassFixture) -> None:
+        """Do what is to be done before a test."""
+        fixture.begin_test()
 
     def _tcunit_is_skipped(self) -> bool:
         """Whether a decorator skips this test, so that nothing is to be started for it."""

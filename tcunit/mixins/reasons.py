@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Collection
 
+from ..awaiting import is_in_loop
 from ..connection import ConnectionMode
 from ..container import DockerContainer
 from ..errors import (
@@ -30,6 +31,10 @@ from ..wait.port import why_not_answering, why_not_listening
 __unittest = True
 
 PAUSE = 0.02
+STOOD_STILL = (
+    "\nThe event loop stood still for this long, and nothing in it could answer: in a coroutine, "
+    "'await self.in_thread(self.assert…, …)'"
+)
 
 
 class Final(str):
@@ -51,7 +56,7 @@ def until_none(ask: Callable[[float], str | None], timeout: float, telling: str 
             return reason
         said = said if telling and telling in said else reason
         if time.monotonic() + PAUSE > deadline:
-            return said
+            return f"{said}{STOOD_STILL}" if is_in_loop() else said
         time.sleep(PAUSE)
 
 

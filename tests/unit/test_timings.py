@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tcunit import timings
+from tcunit.awaiting import in_thread
 from tcunit.errors import SettingError
 from tcunit.settings import Settings
 
@@ -106,6 +108,20 @@ class TimingsTest(unittest.TestCase):
         for number in range(8):
             self.assertEqual(20, found.count(("create", "Shop", f"thing-{number}")))
         self.assertEqual(1, found.count(("start-up", "Shop", "")))
+
+    def test_a_thread_that_is_awaited(self) -> None:
+        """What a coroutine calls in a thread is measured once, for the coroutine's class."""
+
+        def work() -> None:
+            self.assertEqual(("Shop", ""), timings.current())
+            spend(0.001)
+            with timings.spent("create", thing="db"):
+                spend(0.001)
+
+        with timings.spent("start-up", "Shop"):
+            asyncio.run(in_thread(work))
+        found = sorted(tuple(span[:3]) for span in self.spans())
+        self.assertEqual([("create", "Shop", "db"), ("start-up", "Shop", "")], found)
 
     def test_a_forked_child(self) -> None:
         """Writes what it measured itself, under its own number, and nothing of its parent's."""
