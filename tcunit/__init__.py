@@ -36,6 +36,7 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     copying                   files copied into a container that exists, and out of it
     container                 what users declare and start
     modules                   ready-made containers
+    adapters                  things of other libraries that one can declare
     mixins                    class fixture, connection, assertions: what a test class inherits
     case                      ContainerTestCase: reads as the whole story
     async_case                its asyncio twin

@@ -22,7 +22,7 @@ from .lifecycle.ahead import file_stamps, is_foreign, why_not_ahead
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.events import stream_of
 from .lifecycle.fixture import check_fixed_ports, launch_for
-from .lifecycle.ledger import Entry
+from .lifecycle.ledger import Entry, ledger
 from .lifecycle.references import graph_of
 from .lifecycle.startup import StartSet
 from .network import Network

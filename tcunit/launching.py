@@ -70,6 +70,9 @@ class Launching:
         self.networks: Sequence[Attached] = ()
         self._holds: list[Hold] = []
         self._host_access = HostAccess()
+        self._packing = contextlib.ExitStack()
+        self._archives: Mapping[str, IO[bytes]] = {}
+        self._is_there = False
 
     def run(self) -> RunningContainer:
         """Create and start it; it need not be ready when this returns.
@@ -78,6 +81,12 @@ class Launching:
             ImageNotFound: its image is not to be had.
             StartError: the engine refused something; says what to do, where that is known.
         """
+        running = self.create()
+        self.start(running)
+        return running
+
+    def create(self) -> RunningContainer:
+        """Create it, or find the one that is shared; what goes into it is packed before."""
         launch, asked = self.launch, dataclasses.replace(self.asked, copies=self._copies())
         self.asked = asked
         image = with_prefix(asked.image, launch.settings.get(IMAGE_PREFIX))
@@ -91,22 +100,26 @@ class Launching:
             host_of=_host_of(asked, launch),
         )  # fmt: skip
         options = self._options(running)
-        is_there = self._place is not None and self._shared(image, options, running)
-        with self._packed() as archives:
-            if self.entry is None:
-                self._hold_volumes()
-                self.entry = self._created(self._begun(image, options, found.id), options)
-            running.id, running.name = self.entry.id, self.entry.name
-            running.description = f"{self.label} ({asked.image}, {running.name})"
-            if not is_there:
-                with timings.spent("start"):
-                    self._start(running, archives)
+        self._is_there = self._place is not None and self._shared(image, options, running)
+        self._archives = self._packing.enter_context(self._packed())
+        if self.entry is None:
+            self._hold_volumes()
+            self.entry = self._created(self._begun(image, options, found.id), options)
+        running.id, running.name = self.entry.id, self.entry.name
+        running.description = f"{self.label} ({asked.image}, {running.name})"
         return running
+
+    def start(self, running: RunningContainer) -> None:
+        """Start what was created, with its files and on all its networks."""
+        with self._packing, timings.spent("start"):
+            if not self._is_there:
+                self._start(running, self._archives)
 
     def release(self) -> None:
         """Remove what this start has made, if it is there."""
         entry, holds, self.entry, self._holds = self.entry, self._holds, None, []
         with contextlib.ExitStack() as stack:  # whatever fails, the rest is undone
+            stack.callback(self._packing.close)
             stack.callback(self._host_access.end)
             for hold in holds:
                 stack.callback(hold.let_go)

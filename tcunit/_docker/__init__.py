@@ -14,6 +14,7 @@ from .find import (
     find_engine,
     usual_sockets,
 )
+from .lent import lent
 from .options import env_file, split_options
 from .refusals import NameTaken, NotThere
 
@@ -30,6 +31,7 @@ __all__ = [
     "connected",
     "env_file",
     "find_engine",
+    "lent",
     "split_options",
     "usual_sockets",
 ]

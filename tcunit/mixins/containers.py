@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .. import timings
+from ..adapters import adopt_foreign
 from ..container import DockerContainer
 from ..errors import DeclarationError, EngineNotFound, NotStarted
 from ..lifecycle.ahead import ahead
@@ -33,6 +34,7 @@ class ContainersMixin(unittest.TestCase):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        adopt_foreign(cls)
         settle_clusters(cls)
         declared = declarations_of(cls)
         _refuse_shadowing(cls)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import types
 import unittest
+import warnings
 from pathlib import Path
+from typing import Any
 from unittest import mock
+
+import tcunit
+import tcunit.modules
+from tcunit import settings
 
 from .documents import blocks_of
 from .helpers import ROOT, EngineTest
 
-PAGES = ("asyncio.md",)
+DOCS = ROOT / "docs"
+OURS = {**vars(tcunit), "modules": tcunit.modules}
+PAGES = ("asyncio.md", "testcontainers-python.md")
 
 
 class DocsTest(EngineTest):
@@ -22,7 +31,7 @@ class DocsTest(EngineTest):
         for name in PAGES:
             module = types.ModuleType("page")
             with mock.patch.dict(sys.modules, page=module), mock.patch("builtins.print"):
-                self.assertGreater(self.run_page(ROOT / "docs" / name, module), 0, name)
+                self.assertGreater(self.run_page(DOCS / name, module), 0, name)
 
     def run_page(self, page: Path, module: types.ModuleType) -> int:
         """Run the blocks of a page; how many tests there were."""
@@ -37,3 +46,77 @@ class DocsTest(EngineTest):
                         if each.__module__ == "page":
                             count += self.assert_passes(each).testsRun
         return count
+
+
+class LinksTest(unittest.TestCase):
+    """The pages' links lead somewhere."""
+
+    def test_links(self) -> None:
+        """Every file that a page links to is there, and so is the section in it."""
+        for page in DOCS.glob("*.md"):
+            for link in re.findall(r"\]\(([^):]+)\)", page.read_text("utf-8")):
+                with self.subTest(page=page.name, link=link):
+                    file, _, section = link.partition("#")
+                    target = (page.parent / file).resolve() if file else page
+                    self.assertTrue(target.is_file())
+                    titles = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
+                    anchors = [re.sub(r"[^\w -]", "", each).lower() for each in titles]
+                    if section:
+                        self.assertIn(section, [each.replace(" ", "-") for each in anchors])
+
+
+class NamesTest(unittest.TestCase):
+    """The table for those who come from testcontainers-python."""
+
+    text = (DOCS / "testcontainers-python.md").read_text("utf-8")
+
+    def test_names(self) -> None:
+        """Each name on the left is the library's, and each on the right is ours."""
+        table = self.text.partition("<!-- names -->")[2].partition("<!-- names, end -->")[0]
+        rows = [line.split("|")[1:4] for line in table.splitlines() if line.startswith("| `")]
+        self.assertGreater(len(rows), 30)
+        for theirs, ours, differs in rows:
+            with self.subTest(theirs=theirs.strip()):
+                look_up(self.library(), theirs.strip(" `"))
+                path = ours.strip(" `")
+                found = look_up(OURS, path)
+                owner = found if isinstance(found, type) else look_up(OURS, path.rpartition(".")[0])
+                for name in re.findall(r"`(\w+)\(\)`", differs):
+                    self.assertTrue(hasattr(owner, name), name)
+
+    def library(self) -> dict[str, Any]:
+        """The names of testcontainers-python."""
+        from testcontainers.community import postgres, redis
+        from testcontainers.core import container, network, wait_strategies, waiting_utils
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            from testcontainers.community import nginx
+        found: dict[str, Any] = {}
+        for each in (waiting_utils, wait_strategies, container, network, postgres, redis, nginx):
+            found.update(vars(each))
+        return found
+
+    def test_settings(self) -> None:
+        """The settings that are said to be the same, and ours that are named, are there."""
+        rows = self.text.partition("| environment variable or property")[2].splitlines()
+        known = {
+            name
+            for each in vars(settings).values()
+            if isinstance(each, settings.Setting)
+            for name in each.variables
+        }
+        same = next(row for row in rows if "| the same" in row)
+        named = re.findall(r"`(\w+)`", same.split("|")[1])
+        self.assertGreater(len(named), 5)
+        for name in [*named, *re.findall(r"`(TCUNIT_\w+)`", self.text)]:
+            self.assertIn(name, known)
+
+
+def look_up(names: dict[str, Any], path: str) -> Any:
+    """What a dotted name means; raises where there is nothing."""
+    first, *rest = path.split(".")
+    found = names[first]
+    for name in rest:
+        found = getattr(found, name)
+    return found

@@ -1,0 +1,217 @@
+"""A container of testcontainers-python as one of ours.
+
+It is made when its turn comes, because its constructor already talks to an engine; what it creates
+is ours (see :mod:`.client`). So it starts in the graph, and assertions, faults, addresses, evidence
+and clean-up are those of any container.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar, overload
+
+from .. import timings
+from .._docker.refusals import NotThere, translated
+from ..container import DockerContainer
+from ..errors import (
+    CleanupError,
+    DeclarationError,
+    EngineError,
+    NotReady,
+    StartError,
+    TcunitError,
+)
+from ..lifecycle.declared import Launch
+from ..network import Network
+from ..running import not_started
+from ..wait import WaitStrategy
+from .client import Guest, client_for
+from .library import (
+    Unreaped,
+    check_library,
+    is_foreign,
+    is_idle,
+    making,
+    twin_of,
+    without_prefix,
+)
+
+T = TypeVar("T")
+
+ANONYMOUS = "a container of testcontainers-python"
+
+
+class ForeignContainer(DockerContainer, Generic[T]):
+    """A container of testcontainers-python, made and started when its turn comes.
+
+    ``ForeignContainer(KafkaContainer, "confluentinc/cp-kafka:7.6.0")``,
+    ``ForeignContainer(lambda: KafkaContainer().with_kraft())``, or an object of the library itself,
+    of which each class starts a copy. The methods here add to what the object asks for:
+    ``with_network``, ``depends_on``, ``with_scope``, ``with_env``, … What is not found here is
+    looked up in the started object, as in ``self.db.get_connection_url()``.
+
+    Args:
+        make: the class or function that makes the object, or the object.
+        args, kwargs: what ``make`` is called with.
+    """
+
+    @overload
+    def __init__(self, make: Callable[..., T], *args: Any, **kwargs: Any) -> None: ...
+    @overload
+    def __init__(self, make: T) -> None: ...
+    def __init__(self, make: Any, *args: Any, **kwargs: Any) -> None:
+        self._is_copied = is_foreign(make)
+        if self._is_copied and not (args or kwargs):
+            self._make: Callable[[], Any] = functools.partial(twin_of, make)
+        elif callable(make):
+            self._make = functools.partial(make, *args, **kwargs)
+        else:
+            raise DeclarationError(
+                f"ForeignContainer({make!r}): give a class or a function that makes a container of "
+                f"testcontainers-python, or such a container alone"
+            )
+        super().__init__(_name_of(make))
+        network = getattr(make, "_network", None) if self._is_copied else None
+        if isinstance(network, Network):
+            self.with_network(network, *(make._network_aliases or ()))
+
+    def _reset(self) -> None:
+        super()._reset()
+        self._foreign: Any = None
+        self._guest: Guest | None = None
+
+    @property
+    def foreign(self) -> T:
+        """The library's own object; raises NotStarted before the start."""
+        if self._foreign is None:
+            raise not_started(f"{self.label} ({self._request.image})", self.scope)
+        found: T = self._foreign
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        foreign = None if name.startswith("_") else vars(self).get("_foreign")
+        if foreign is not None:
+            return getattr(foreign, name)
+        raise AttributeError(
+            f"{type(self).__name__} has no attribute {name!r} of its own; those of what it adapts "
+            f"can be read when that is started"
+        )
+
+    # -- in a set ---------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Check it, and that the library is there."""
+        check_library()
+        super().prepare()
+
+    def launch(self, launch: Launch) -> None:
+        """Make it, and let it start itself with what we lend it."""
+        asked = self._prepared or self._request
+        owner = launch.owner or self._declared_in
+        foreign = self._made(launch)
+        guest = self._guest = Guest(asked, launch, self.label, owner, self._attribute)
+        _lend(foreign, guest)
+        try:
+            with self._as_ours(guest), timings.spent("wait", thing=self.label):
+                foreign.start()
+        finally:
+            self._launching, guest.is_starting = guest.launching, False
+        if guest.running is None:
+            raise StartError(f"{self.label}: its start() created no container by its own client")
+        self._foreign, self._running = foreign, guest.running
+        self._running.is_cancelled = launch.is_cancelled
+        if asked.wait is not None:
+            super().await_ready()
+        self._running.was_ready, self._running.is_cancelled = True, None
+
+    def _made(self, launch: Launch) -> Any:
+        try:
+            with making(), translated(f"{self.label} could not be made"):
+                made = self._make()
+        except EngineError as error:
+            raise StartError(
+                f"{error}. It finds the engine by DOCKER_HOST alone: set it to {launch.engine.url}"
+            ) from error
+        if not is_foreign(made) or not is_idle(made):
+            what = "one that is started already" if is_foreign(made) else f"{made!r}"
+            raise DeclarationError(f"{self.label} should be {ANONYMOUS}, and is {what}")
+        if not self._is_copied:
+            made.get_docker_client().client.close()  # it gets another
+        return made
+
+    @contextlib.contextmanager
+    def _as_ours(self, guest: Guest) -> Iterator[None]:
+        """Turn what the library raises into our errors, with the end of the log."""
+        running = guest.running
+        try:
+            with translated(f"{self.label} could not be started"):
+                yield
+        except Exception as error:
+            for each in _causes(error):
+                if isinstance(each, TcunitError):
+                    raise each from None
+            running = guest.running
+            who = running.description if running is not None else self.label
+            kind = NotReady if isinstance(error, TimeoutError) else StartError
+            tail = running.log_tail() if running is not None else ""
+            said = f"{type(error).__name__}: {error}"
+            raise kind(f"{who}: its own start() failed: {said}{tail}") from error
+
+    def await_ready(self, strategy: WaitStrategy | None = None) -> None:
+        """Wait until it is ready again, by our strategy and by the library's, if it has one."""
+        super().await_ready(strategy)
+        foreign, guest = self._foreign, self._guest
+        if strategy is not None or foreign is None or guest is None:
+            return
+        foreign._container.reload()
+        vars(foreign).update(_cached_container_info=None)
+        if theirs := getattr(foreign, "_wait_strategy", None):
+            with self._as_ours(guest):
+                theirs.wait_until_ready(foreign)
+
+    def release(self) -> None:
+        """Let it stop itself, and remove it."""
+        foreign, self._foreign, self._guest = self._foreign, None, None
+        try:
+            if foreign is not None:
+                with contextlib.suppress(NotThere), translated(f"{self.label}: its own stop()"):
+                    foreign.stop()
+        except EngineError:
+            raise
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            raise CleanupError(f"{self.label}: its own stop() failed: {said}") from error
+        finally:
+            super().release()
+
+
+def _lend(foreign: Any, guest: Guest) -> None:
+    """Give it our client and our networks, and no Ryuk of its own."""
+    foreign._docker = client_for(guest, foreign.get_docker_client())
+    foreign.image = Unreaped(foreign.image)
+    asked, resolve = guest.asked, guest.launch.resolve
+    if foreign._network is not None:
+        foreign._network = resolve(foreign._network)
+    elif asked.attachments:
+        first = resolve(asked.attachments[0].network)
+        if not isinstance(first, str):
+            foreign._network = first
+            names = (*asked.aliases, *asked.attachments[0].aliases)
+            foreign._network_aliases = foreign._network_aliases or list(names) or None
+
+
+def _name_of(make: Any) -> str:
+    if is_foreign(make):
+        return without_prefix(make.image)
+    name = str(getattr(make, "__name__", ""))
+    return name if name.isidentifier() else ANONYMOUS
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error, and what it came from."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__
