@@ -40,6 +40,7 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     mixins                    class fixture, connection, assertions: what a test class inherits
     case                      ContainerTestCase: reads as the whole story
     async_case                its asyncio twin
+    django                    settings that refer to containers, and the runner that starts them
     runner                    python -m tcunit run: unittest's program, which looks ahead
     cli                       what can be done from the command line
     __main__                  python -m tcunit

@@ -149,6 +149,11 @@ class Ledger:
             self._entries.pop(entry, None)
         reapers.keep(entry.name)
 
+    def holds(self, entry: Entry) -> bool:
+        """Whether a resource is this process's to remove; what is kept or gone is not."""
+        with self._lock:
+            return entry in self._entries
+
     def remaining(self) -> list[Entry]:
         """What exists or may exist, in the order to remove it: containers first."""
         if self._pid != os.getpid():

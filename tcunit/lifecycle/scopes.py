@@ -6,6 +6,7 @@ process ends. What lives longer may not need what lives shorter.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import threading
@@ -24,6 +25,7 @@ class RunScope:
     """What the classes of this process share."""
 
     _copies: dict[int, tuple[Declared, Declared]] = dataclasses.field(default_factory=dict)
+    _sets: list[StartSet] = dataclasses.field(default_factory=list)
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
     def copy_of(self, declaration: Declared, attribute: str) -> Declared:
@@ -33,16 +35,26 @@ class RunScope:
             return self._copies.setdefault(id(declaration), pair)[1]
 
     def start(self, graph: Graph, launch: Launch, settings: Settings) -> None:
-        """Start those that do not run yet; they stay until the process ends."""
+        """Start those that do not run yet; they stay until :meth:`stop`, or the process's end."""
         with self._lock:
             missing = part_of(graph, [each for each in graph if not each.is_started])
             if missing:
                 # A launch of its own: a class that gives up its own starts does not end these.
-                StartSet(missing, dataclasses.replace(launch), settings).start()
+                starting = StartSet(missing, dataclasses.replace(launch), settings)
+                starting.start()
+                self._sets.append(starting)
+
+    def stop(self) -> None:
+        """Remove everything, because the run is over; what is kept stays."""
+        with self._lock, contextlib.ExitStack() as stack:
+            for each in self._sets:
+                stack.callback(each.stop)
+            self._sets.clear()
 
     def abandon(self) -> None:
         """In a forked child: all of it is the parent's."""
         self._copies.clear()
+        self._sets.clear()
         self._lock = threading.Lock()
 
 
