@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Self, assert_type
 
 from tcunit import (
+    AsyncContainerTestCase,
     ConnectionMode,
     ContainerTestCase,
     DockerContainer,
@@ -19,6 +20,7 @@ from tcunit import (
     using_connection_mode,
     wait,
 )
+from tcunit.adapters import ForeignContainer
 from tcunit.modules import NginxContainer, PostgresContainer, RedisContainer
 
 
@@ -86,6 +88,32 @@ class ShopTest(ContainerTestCase):
         self.endpoint(self.backend, 80)  # type: ignore[arg-type]
         DockerContainer()  # type: ignore[call-arg]
         wait.for_port("x", until=3)  # type: ignore[call-arg]
+
+
+class LoopTest(AsyncContainerTestCase):
+    """Coroutines see the same types."""
+
+    cache = RedisContainer()
+
+    async def test_types(self) -> None:
+        async with self.cache.paused() as cache, Network() as network:
+            assert_type(cache, RedisContainer)
+            assert_type(network, Network)
+        result = await self.in_thread(self.assertExec, self.cache, ["redis-cli", "ping"], code=0)
+        assert_type(result.stdout, bytes)
+        await self.in_thread(self.assertReachable, self.cache, 6379, timeout=2)
+        await self.in_thread(self.assertReachable, self.cache, until=2)  # type: ignore[call-arg]
+
+
+class Theirs:
+    """A class of another library."""
+
+
+def foreign() -> None:
+    """What is adapted keeps its type."""
+    assert_type(ForeignContainer(Theirs).with_env("A", "b").foreign, Theirs)
+    assert_type(ForeignContainer(lambda: Theirs()).foreign, Theirs)
+    assert_type(ForeignContainer(Theirs()).foreign, Theirs)
 
 
 def alone() -> None:

@@ -198,6 +198,7 @@ class LibraryTest(unittest.TestCase):
         """The library's prefix goes, because ours comes."""
         from testcontainers.core.config import testcontainers_config
 
-        with mock.patch.object(testcontainers_config, "hub_image_name_prefix", "mirror/"):
+        prefix = {"hub_image_name_prefix": "mirror/"}  # which old versions do not have
+        with mock.patch.multiple(testcontainers_config, create=True, **prefix):
             self.assertEqual("redis:alpine", without_prefix("mirror/redis:alpine"))
             self.assertEqual("redis:alpine", without_prefix("redis:alpine"))
