@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .._docker import lent
@@ -101,12 +102,23 @@ def request_of(
     if platform := given.pop("platform", None):
         made.with_platform(platform)
     _add(made, asked, given)
-    rest = {key: value for key, value in given.items() if key not in NETWORKS and value is not None}
-    made.with_kwargs(**rest)
+    for key, value in given.items():
+        if key not in NETWORKS and value is not None:
+            made.with_kwargs(**_unless_ours(key, value, asked.options))
     return made._request
 
 
 NETWORKS = ("network", "networking_config")
+
+
+def _unless_ours(key: str, value: Any, ours: Mapping[str, Any]) -> dict[str, Any]:
+    """An option of the library's, as far as ours do not say otherwise; lists add up."""
+    known = ours.get(key)
+    if isinstance(known, dict) and isinstance(value, dict):
+        value = {name: each for name, each in value.items() if name not in known}
+    elif known is not None and not isinstance(value, list | tuple):
+        return {}
+    return {key: value}
 
 
 def _add(made: DockerContainer, asked: ContainerRequest, given: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ from ..errors import (
 )
 from ..lifecycle.declared import Launch
 from ..network import Network
+from ..request import ContainerRequest
 from ..running import not_started
 from ..wait import WaitStrategy
 from .client import Guest, client_for
@@ -105,6 +106,22 @@ class ForeignContainer(DockerContainer, Generic[T]):
         """Check it, and that the library is there."""
         check_library()
         super().prepare()
+
+    def check(self, request: ContainerRequest | None = None) -> None:
+        """Refuse what cannot work: only what is declared as a whole is found again."""
+        asked = request or self._request
+        for method, is_asked in (("with_reuse", asked.reuse), ("with_warm_start", asked.warm)):
+            if is_asked:
+                raise DeclarationError(
+                    f"{self.label}: {method}() needs all to be known that the container is made "
+                    f"of, and a container of testcontainers-python says it when it starts: leave "
+                    f"it away, or declare a DockerContainer"
+                )
+        super().check(request)
+
+    def why_not_ahead(self, resolve: Callable[[Any], Any]) -> str:
+        """It starts by the library's code."""
+        return "is a container of testcontainers-python, which starts by code of its own"
 
     def launch(self, launch: Launch) -> None:
         """Make it, and let it start itself with what we lend it."""

@@ -49,7 +49,7 @@ class RequestTest(unittest.TestCase):
         self.assertEqual("mine", made.name)
         self.assertEqual((Port(7000), Port(53, "udp")), made.service_ports)
         self.assertEqual(((Port(80), 8080),), made.bound)
-        self.assertEqual({"/fast": "size=64m", "/b": ""}, dict(made.tmpfs))
+        self.assertEqual({"/fast": "size=67108864", "/b": ""}, dict(made.tmpfs))
         self.assertEqual(["/tmp:/data:rw"], [each.bind() for each in made.mounts])
         self.assertEqual({"who": "me"}, dict(made.labels))
         self.assertEqual("linux/amd64", made.platform)
@@ -78,6 +78,18 @@ class RequestTest(unittest.TestCase):
         self.assertEqual({"A": "ours", "B": "2"}, dict(made.env))
         self.assertEqual(("sleep 1", "our-name"), (made.command, made.name))
         self.assertEqual((Port(9000), Port(80)), made.ports)
+
+    def test_options(self) -> None:
+        """So do options of the SDK; lists add up."""
+        own = ForeignContainer(never).with_kwargs(
+            mem_limit="64m", sysctls={"a": "1"}, cap_add=["A"], extra_hosts={"x": "::1"}
+        )
+        made = self.of(own, mem_limit="1g", sysctls={"a": "2", "b": "2"}, cap_add=["B"], user="me")
+        expected = {
+            "mem_limit": "64m", "sysctls": {"a": "1", "b": "2"}, "cap_add": ["A", "B"],
+            "extra_hosts": {"x": "::1"}, "user": "me",
+        }  # fmt: skip
+        self.assertEqual(expected, dict(made.options))
 
     def test_networks(self) -> None:
         """A network of the library is one more; one that was declared is not added twice."""
@@ -130,6 +142,16 @@ class DeclarationTest(unittest.TestCase):
             DeclarationError, r"'redis:alpine'.*give a class or a function"
         ):
             ForeignContainer("redis:alpine")
+
+    def test_what_it_cannot(self) -> None:
+        """What needs the whole declaration is refused, and it starts in its class's turn only."""
+        for method in ("with_reuse", "with_warm_start"):
+            foreign = getattr(ForeignContainer(never), method)()
+            with self.assertRaisesRegex(
+                DeclarationError, rf"never: {method}\(\) needs .* leave it"
+            ):
+                foreign.check()
+        self.assertIn("code of its own", ForeignContainer(never).why_not_ahead(lambda each: each))
 
     def test_before_the_start(self) -> None:
         """What is looked up before the start says so, and is no trap for those who ask politely."""
