@@ -155,6 +155,8 @@ class Launching:
     def _shared(self, image: str, options: dict[str, Any], running: RunningContainer) -> bool:
         """Become a user of the one that all processes share; make it if it is not there."""
         asked, engine = self.asked, self.launch.engine
+        for name in self._named_volumes():
+            _refuse_own_volume(engine, self.label, name)
         declaration = fingerprint(
             self.label, **where_shared(engine, self.label), image=running.image.id,
             networks=[(name, list(aliases)) for name, aliases in self.networks],
@@ -290,11 +292,14 @@ class Launching:
 
     def _hold_volumes(self) -> None:
         """Create the volumes that the request names and that do not exist."""
-        for name in dict.fromkeys(each.source for each in self.asked.mounts if each.is_volume):
+        for name in self._named_volumes():
             self.launch.admit(self.label)
             hold = Hold(self.launch.engine, name)
             self._holds.append(hold)
             hold.take({}, {})
+
+    def _named_volumes(self) -> list[str]:
+        return list(dict.fromkeys(each.source for each in self.asked.mounts if each.is_volume))
 
     def _copies(self) -> tuple[Copy, ...]:
         """What is to be copied in, its late values made."""
@@ -353,6 +358,20 @@ def _fits(running: RunningContainer, container: str) -> bool:
     there = {each.get("NetworkID") for each in on}
     known = {running.surroundings.network(name).id for name in running.networks}
     return state_of(info).running and known <= there
+
+
+def _refuse_own_volume(engine: Engine, label: str, name: str) -> None:
+    """Refuse a volume that would have to end with one process, or that nobody would remove."""
+    try:
+        is_own = _session.SESSION_LABEL in engine.volume_labels(name)
+    except NotThere:
+        is_own = True
+    if is_own:
+        raise StartError(
+            f"{label} is shared with other processes, but the volume {name} is not there, or "
+            f"belongs to one of them: create it before, as with 'docker volume create {name}', and "
+            f"remove it when it is of no more use"
+        )
 
 
 def _refuse_alias(asked: ContainerRequest, attachment: Attachment, network: object) -> None:

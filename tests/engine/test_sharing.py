@@ -427,6 +427,30 @@ class ClassesTest(EngineTest):
                 DockerContainer("alpine").with_name(name).with_reuse().start()
             self.assertEqual("running", engine().inspect(name)["State"]["Status"])
 
+    def test_volumes(self) -> None:
+        """A volume that is there already can be used; none is made that nobody would remove."""
+        name = f"tcunit-sharing-{os.getpid()}"
+        shared = sleeper().with_volume_mapping(name, "/data", "rw").with_reuse()
+        with self.assertRaisesRegex(StartError, f"the volume {name} is not there"):
+            shared.start()
+        with sleeper().with_volume_mapping(name, "/data", "rw"):
+            with self.assertRaisesRegex(StartError, "belongs to one of them"):
+                shared.start()
+        engine().client.api.create_volume(name)
+        self.addCleanup(engine().remove_volume, name)
+        with shared:
+            self.assertEqual(name, shared.running.info["Mounts"][0]["Name"])
+        self.assertEqual([], shared_now())
+
+    def test_copied_files(self) -> None:
+        """They are in it once it is ready; other contents are another container."""
+        with sleeper().with_copy_into_container(b"tea", "/drink").with_reuse() as one:
+            with sleeper().with_copy_into_container(b"tea", "/drink").with_reuse() as same:
+                self.assertEqual(one.get_container_id(), same.get_container_id())
+                self.assertEqual(b"tea", same.read_file("/drink"))
+            with sleeper().with_copy_into_container(b"milk", "/drink").with_reuse() as other:
+                self.assertEqual(b"milk", other.read_file("/drink"))
+
     def test_run_scope(self) -> None:
         """Worker processes that say so share what lives for the run."""
         script = """
