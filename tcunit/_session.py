@@ -16,6 +16,9 @@ from .errors import DeclarationError
 LABEL_ROOT = "org.testcontainers"
 SESSION_LABEL = f"{LABEL_ROOT}.session-id"
 NAME_LABEL = f"{LABEL_ROOT}.name"
+CONTENT_LABEL = f"{LABEL_ROOT}.tcunit.content"
+SOURCE_LABEL = f"{LABEL_ROOT}.tcunit.source"
+ALIAS_LABEL = f"{LABEL_ROOT}.tcunit.alias"
 LONGEST_NAME = 63  # of a DNS label, because a container's name is one
 
 _sessions: dict[int, str] = {}

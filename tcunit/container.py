@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from . import timings
 from ._docker import find_engine
 from .connection import ConnectionMode, Endpoint
+from .docker_image import DockerImage
 from .errors import DeclarationError, EngineError, PortError, StartError
 from .faults import Faults
 from .images import short_name
@@ -42,7 +43,7 @@ class DockerContainer(Faults):
     """A container, declared now and started by its class, by ``start()`` or by ``with``.
 
     Args:
-        image: its name, as in ``"redis:alpine"``.
+        image: its name, as in ``"redis:alpine"``, or a :class:`~tcunit.DockerImage` to build.
         command, env, name, ports, volumes, network, network_aliases: short for the methods
             ``with_command``, ``with_envs``, … ``volumes`` are (host, container, mode).
         wait: short for ``waiting_for``.
@@ -51,7 +52,7 @@ class DockerContainer(Faults):
 
     def __init__(
         self,
-        image: str,
+        image: str | DockerImage,
         *,
         command: str | Sequence[str] | None = None,
         env: Mapping[str, Late] | None = None,
@@ -95,12 +96,12 @@ class DockerContainer(Faults):
 
     def __repr__(self) -> str:
         state = f" running as {self._running.name}" if self._running else ""
-        return f"<{type(self).__name__} {self._attribute or self._request.image}{state}>"
+        return f"<{type(self).__name__} {self._attribute or self.image}{state}>"
 
     @property
     def image(self) -> str:
         """The image's name, as declared."""
-        return self._request.image
+        return str(self._request.image)
 
     @property
     def env(self) -> Mapping[str, Late]:
@@ -110,7 +111,7 @@ class DockerContainer(Faults):
     @property
     def label(self) -> str:
         """How messages call it."""
-        return self._attribute or self._request.image
+        return self._attribute or self.image
 
     @property
     def known_as(self) -> str:
@@ -189,6 +190,9 @@ class DockerContainer(Faults):
         finally:
             self._request, self._sealed = declared, sealed
         self.check(self._prepared)
+        image = self._prepared.image
+        if isinstance(image, DockerImage) and not image._attribute:  # no class declares it
+            image.prepare()
 
     def check(self, request: ContainerRequest | None = None) -> None:
         """Refuse what cannot work, as far as it can be known without an engine."""
@@ -208,15 +212,18 @@ class DockerContainer(Faults):
         asked = self._prepared or self._request
         mode = asked.network_mode
         by_name = [mode] if isinstance(mode, str) else []
-        return [*self.insists_on(), *asked.dependencies, *by_name]
+        # Its image is made by its own start: others need not wait, and it lives longer.
+        before = [each for each in self.insists_on() if each is not asked.image]
+        return [*before, *asked.dependencies, *by_name]
 
     def insists_on(self) -> Iterable[Declared]:
-        """Its networks, whose network it uses, and whose late values it takes."""
+        """Its networks, whose network it uses, whose late values it takes, and its image."""
         asked = self._prepared or self._request
         references = [
             *(each.network for each in asked.attachments),
             asked.network_mode,
             *(getattr(each, "__self__", None) for each in asked.late_values()),
+            asked.image,
         ]
         return [each for each in references if isinstance(each, Declared)]
 
@@ -224,7 +231,7 @@ class DockerContainer(Faults):
         """Create and start it, and wait until it is ready."""
         asked = self._prepared or self._request
         owner = launch.owner or self._declared_in
-        stem = self._attribute or short_name(asked.image)
+        stem = self._attribute or short_name(self.image)
         self._launching = Launching(asked, launch, self.label, owner, stem)
         self._running = self._launching.run()
         self.await_ready()
@@ -261,9 +268,11 @@ class DockerContainer(Faults):
             ledger.remove(launching.entry)
 
     def kept(self) -> Iterable[Entry]:
-        """What stays on the engine when it is kept: itself, if it was created."""
-        entry = self._launching.entry if self._launching is not None else None
-        return [entry] if entry is not None and entry.id else []
+        """What stays on the engine when it is kept: itself, if it was created, and its image."""
+        if self._launching is None or (entry := self._launching.entry) is None or not entry.id:
+            return []
+        image = self._launching.image
+        return [entry, *(image.kept() if image is not None else ())]
 
     # -- between tests ----------------------------------------------------------------------------
 

@@ -11,16 +11,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import _session, timings
-from ._docker import Engine, NameTaken, NotThere
+from ._docker import Engine, ImageInfo, NameTaken, NotThere
 from .connection import listen_addresses
+from .docker_image import DockerImage
 from .errors import DeclarationError, EngineError, ImageNotFound, StartError
-from .images import with_prefix
+from .fetching import fetched
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.ledger import CONTAINER, Entry, ledger
 from .network import Network
 from .request import ContainerRequest, Late
 from .running import RunningContainer
-from .settings import IMAGE_PREFIX
 
 NAME_TRIES = 3
 
@@ -42,6 +42,7 @@ class Launching:
         self.asked, self.launch, self.label = asked, launch, label
         self._owner, self._stem = owner, stem
         self.entry: Entry | None = None
+        self.image: DockerImage | None = None
         self.networks: Sequence[Attached] = ()
 
     def run(self) -> RunningContainer:
@@ -49,12 +50,12 @@ class Launching:
 
         Raises:
             ImageNotFound: its image is not to be had.
+            BuildFailed: its image could not be built.
             StartError: the engine refused something; says what to do, where that is known.
         """
         asked, launch = self.asked, self.launch
-        image = with_prefix(asked.image, launch.settings.get(IMAGE_PREFIX))
         with timings.spent("pull"):
-            found = launch.engine.image(image, asked.platform)
+            found = self._image()
         self.networks = _networks(asked, launch)
         running = RunningContainer(
             launch.engine, launch.surroundings, "", "", self.label, found, asked.ports,
@@ -63,12 +64,25 @@ class Launching:
             host_of=_host_of(asked, launch),
         )  # fmt: skip
         options = self._options(running)
-        self.entry = self._created(image, options)
+        self.entry = self._created(found.name, options)
         running.id, running.name = self.entry.id, self.entry.name
         running.description = f"{self.label} ({asked.image}, {running.name})"
         with timings.spent("start"):
             self._start(running)
         return running
+
+    def _image(self) -> ImageInfo:
+        """Its image, which is on the engine by then."""
+        asked, launch = self.asked, self.launch
+        image = launch.resolve(asked.image)
+        if isinstance(image, DockerImage):
+            self.image = image
+            image.launch(launch)
+            return image.info
+        return fetched(
+            launch.engine, launch.settings, asked.image, platform=asked.platform,
+            policy=asked.pull_policy, is_cancelled=launch.is_cancelled,
+        )  # fmt: skip
 
     def _created(self, image: str, options: dict[str, Any]) -> Entry:
         """Create it under its fixed name, or under a new one that is free."""
@@ -194,7 +208,7 @@ def _host_of(asked: ContainerRequest, launch: Launch) -> RunningContainer | None
     networks = list((info["NetworkSettings"].get("Networks") or {}).keys())
     found = RunningContainer(
         launch.engine, launch.surroundings, info["Id"], name, name,
-        launch.engine.image(info["Image"]), networks=networks,
+        ImageInfo(info["Image"]), networks=networks,
     )  # fmt: skip
     found.info = info
     return found
@@ -238,7 +252,7 @@ def _rebound(value: Callable[[], object], launch: Launch) -> Callable[[], object
 
 def _refused(who: str, image: str, engine: Engine, error: EngineError) -> StartError | EngineError:
     if isinstance(error, NotThere) and "image" in str(error).lower():
-        engine.forget_image(image)
+        engine.images.forget(image)
         return ImageNotFound(f"{who}: {error}. It was there before: was it removed meanwhile?")
     return StartError(f"{who} could not be created: {_hint(error)}")
 
@@ -258,5 +272,6 @@ _ADVICE = {
     "port is already allocated": "Take another port, or with_exposed_ports() for a random one.",
     "address already in use": "Take another port, or with_exposed_ports() for a random one.",
     "protocol not supported": "The kernel of the engine's machine has no SCTP, most likely.",
+    "exec format error": "The image, or a program in it, is for another processor.",
     "invalid mount config": "Check the paths given to with_volume_mapping().",
 }

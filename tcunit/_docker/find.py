@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import EngineError, EngineNotFound
 from ..settings import DOCKER_CONTEXT, DOCKER_HOST, Settings, home
+from .auth import config_file
 from .engine import Engine
 from .refusals import translated
 
@@ -118,8 +119,7 @@ def active_context(settings: Settings) -> tuple[str, str]:
     """The name of Docker's context, empty where none is chosen, and where that is said."""
     if name := settings.get(DOCKER_CONTEXT):
         return name, "DOCKER_CONTEXT"
-    folder = settings.environ.get("DOCKER_CONFIG")
-    path = (Path(folder) if folder else home() / ".docker") / "config.json"
+    path = config_file(settings)
     import json
 
     try:
@@ -157,13 +157,19 @@ def _connect(candidate: Candidate) -> Engine:
 
     _knock(candidate.url)
     with translated("asking for its version"):
-        client = docker.DockerClient(
-            base_url=candidate.url,
-            tls=_sole_authority(candidate.tls, candidate.url) if candidate.tls else False,
-            timeout=REQUEST_TIMEOUT,
-            use_ssh_client=candidate.url.startswith("ssh://"),
-            max_pool_size=POOL_SIZE,
-        )
+        try:
+            client = docker.DockerClient(
+                base_url=candidate.url,
+                tls=_sole_authority(candidate.tls, candidate.url) if candidate.tls else False,
+                timeout=REQUEST_TIMEOUT,
+                use_ssh_client=candidate.url.startswith("ssh://"),
+                max_pool_size=POOL_SIZE,
+            )
+        except (ValueError, TypeError, AttributeError):  # from the SDK's reading of the file
+            raise EngineError(
+                "Docker's configuration, config.json in DOCKER_CONFIG or ~/.docker, cannot be "
+                "used: each entry in its 'auths' has user:password in base64 as 'auth'"
+            ) from None
         return Engine(candidate.url, candidate.source, client, client.version(), tls=candidate.tls)
 
 

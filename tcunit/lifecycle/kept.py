@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._docker import Engine
-from .ledger import CONTAINER, NETWORK, Entry
+from .ledger import CONTAINER, IMAGE, NETWORK, Entry
 
 SOURCES_OF_THE_CLIENT = ("DOCKER_HOST", "DOCKER_CONTEXT", "context in ")
 USUAL = "unix:///var/run/docker.sock"
@@ -25,7 +25,7 @@ def ways_in(entries: Sequence[Entry]) -> list[str]:
 def way_out(entries: Sequence[Entry]) -> str:
     """The command that removes what was kept, containers first."""
     parts = []
-    for kind, verb in ((CONTAINER, "rm -fv"), (NETWORK, "network rm")):
+    for kind, verb in ((CONTAINER, "rm -fv"), (NETWORK, "network rm"), (IMAGE, "rmi")):
         names = [each.name for each in entries if each.kind == kind]
         if names:
             parts.append(f"{_docker(entries[0].engine)} {verb} {' '.join(names)}")

@@ -1,4 +1,4 @@
-"""What this process has on engines: every container and network, from before its create.
+"""What this process has on engines: every container, network and image, from before its create.
 
 The second net of clean-up is here: what is still in the ledger when the process ends is removed
 then. A name is entered before the create and its id after, so that a create whose answer never came
@@ -14,8 +14,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from .. import timings
 from .._docker import Engine, NameTaken, NotThere
@@ -24,7 +25,8 @@ from ..errors import EngineError
 from ..reapers import reapers
 from ..settings import Settings
 
-CONTAINER, NETWORK = "container", "network"
+CONTAINER, NETWORK, IMAGE = "container", "network", "image"
+_IN_ORDER = (CONTAINER, NETWORK, IMAGE)  # of removal
 
 IN_FLIGHT = 10.0  # how long a removal waits for the create that is under way, in seconds
 LATE = 1.0  # how long after its sender gave up a create may still succeed, in seconds
@@ -55,6 +57,8 @@ class Entry:
         if self.kind == NETWORK:
             self.engine.free_network(self.id or self.name)
             self.engine.remove_network(self.id or self.name)
+        elif self.kind == IMAGE:
+            self.engine.images.remove(self.name)
         else:
             self.engine.remove_container(self.id or self.name)
 
@@ -69,13 +73,18 @@ class Entry:
 
     def _is_there(self) -> bool:
         try:
-            if self.kind == NETWORK:
-                labels = self.engine.inspect_network(self.name).get("Labels")
-            else:
-                labels = self.engine.inspect(self.name)["Config"].get("Labels")
+            labels = self._labels()
         except NotThere:
             return False
-        return is_ours(self.name, labels or {})
+        return is_ours(self.name, labels)
+
+    def _labels(self) -> Mapping[str, Any]:
+        if self.kind == NETWORK:
+            return self.engine.inspect_network(self.name).get("Labels") or {}
+        if self.kind == IMAGE:
+            found = self.engine.images.inspect(self.name)
+            return found.labels if found is not None else {}
+        return self.engine.inspect(self.name)["Config"].get("Labels") or {}
 
 
 @dataclass
@@ -125,12 +134,12 @@ class Ledger:
         reapers.keep(entry.name)
 
     def remaining(self) -> list[Entry]:
-        """What exists or may exist, in the order to remove it: containers before networks."""
+        """What exists or may exist, in the order to remove it: containers, networks, images."""
         if self._pid != os.getpid():
             return []
         with self._lock:
             newest_first = list(self._entries)[::-1]
-        return sorted(newest_first, key=lambda entry: entry.kind == NETWORK)
+        return sorted(newest_first, key=lambda entry: _IN_ORDER.index(entry.kind))
 
     def clear(self) -> None:
         """Remove everything that is left; what cannot be removed is told on stderr."""

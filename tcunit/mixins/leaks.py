@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from ..lifecycle.ledger import Entry, ledger
+from ..lifecycle.ledger import IMAGE, Entry, ledger
 
 __unittest = True
 
@@ -32,25 +32,25 @@ class LeakCheckMixin(unittest.TestCase):
 
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
         """Run one test, and note what it has not stopped."""
-        before = set(ledger.remaining())
+        before = set(_remaining())
         try:
             return super().run(result)
         finally:
-            started = (each for each in ledger.remaining() if each not in before)
+            started = (each for each in _remaining() if each not in before)
             self._tcunit_started.extend((self.id(), each) for each in started)
 
     @contextmanager
     def assertNoLeaks(self, msg: Any = None) -> Iterator[None]:
         """Fail if a ``with`` block starts containers or networks and does not stop them."""
-        before = set(ledger.remaining())
+        before = set(_remaining())
         yield
-        left = [each for each in ledger.remaining() if each not in before]
+        left = [each for each in _remaining() if each not in before]
         if left:
             self.fail(self._formatMessage(msg, f"left behind: {described(left)}"))
 
     @classmethod
     def _tcunit_refuse_leaks(cls) -> None:
-        there = set(ledger.remaining())
+        there = set(_remaining())
         left = [(test, entry) for test, entry in cls._tcunit_started if entry in there]
         if left:
             lines = "\n".join(f"  {test}: {described([entry])}" for test, entry in left)
@@ -58,6 +58,11 @@ class LeakCheckMixin(unittest.TestCase):
                 f"{len(left)} left behind by tests of {cls.__qualname__}:\n{lines}\n"
                 f"Start them in a with statement, or stop them with self.addCleanup()."
             )
+
+
+def _remaining() -> list[Entry]:
+    """What is there, without images, which are meant to stay until the process ends."""
+    return [each for each in ledger.remaining() if each.kind != IMAGE]
 
 
 def described(entries: Iterable[Entry]) -> str:

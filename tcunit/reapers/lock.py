@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 from .._session import session_id
+
+PAUSE = 0.05
 
 
 class SessionLock:
@@ -50,6 +54,25 @@ class SessionLock:
     def abandon(self) -> None:
         """Close a forked child's copy without giving back its parent's lock."""
         self._file.close()
+
+
+@contextlib.contextmanager
+def locked(name: str, still_wanted: Callable[[], object]) -> Iterator[None]:
+    """Do something in one process of this user at a time; without files, do it all the same.
+
+    Args:
+        name: one of few, because its file stays.
+        still_wanted: called while another process does it; raises where there is to be no more
+            waiting.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            folder().mkdir(mode=0o700, exist_ok=True)
+            file = stack.enter_context((folder() / name).open("ab"))
+            while not _try(file):
+                still_wanted()
+                time.sleep(PAUSE)
+        yield
 
 
 def folder() -> Path:
