@@ -20,6 +20,7 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     reapers                   who removes what a killed process left
     request  running          what is asked for (frozen); what you get
     lifecycle                 order, events, ledger, starting and stopping sets of things
+    recipe                    what an image is to be built from
     building                  images built from a Dockerfile, once for the same content
     docker_image              what users declare of them
     pools                     address ranges for networks

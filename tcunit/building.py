@@ -12,95 +12,35 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import threading
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from . import _session
-from ._docker import (
+from ._docker import ImageInfo
+from ._docker.builders import (
     BUILDKIT_NAME,
     CLASSIC_NAME,
-    Context,
-    Engine,
-    ImageInfo,
     Job,
     build_classic,
     build_with_buildkit,
     why_no_buildkit,
 )
+from ._docker.context import Context
 from ._session import ALIAS_LABEL, CONTENT_LABEL, SOURCE_LABEL
 from .dockerfile import bases, needs_buildkit, renamed
 from .errors import BuildFailed, DeclarationError, EngineError
 from .fetching import fetched, warn_of_emulation
 from .images import resolved_name
 from .lifecycle.declared import Launch
-from .lifecycle.ledger import IMAGE, Entry, ledger
+from .lifecycle.ledger import IMAGE, ledger
+from .lifecycle.removal import removals
 from .progress import board
 from .reapers.lock import locked
+from .recipe import Built, Recipe
 
-REPOSITORY = "localhost/tcunit"  # of this machine: nobody can have put such an image elsewhere
 SHORT = 16  # digits of a digest that a name shows
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What is to be built."""
-
-    path: Path
-    dockerfile: str = "Dockerfile"
-    target: str | None = None
-    args: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
-    tag: str | None = None
-    platform: str | None = None
-    keep: bool = False
-    no_cache: bool = False
-    pull_policy: str = ""
-
-    def context(self) -> Context:
-        """The files that the build sees.
-
-        Raises:
-            DeclarationError: there is no such folder, or no such Dockerfile.
-        """
-        root = self.path.expanduser().absolute()
-        file = root / Path(self.dockerfile).expanduser()
-        if not root.is_dir():
-            raise DeclarationError(f"{root} is no folder: give the folder of the build's context")
-        if not file.is_file():
-            raise DeclarationError(f"there is no Dockerfile {file}: give its name as dockerfile=")
-        return Context(root, file)
-
-    def source(self) -> str:
-        """A digest of where it is built from, whatever is in there."""
-        return _digest(str(self.path.expanduser().absolute()), *self._options())
-
-    def _options(self) -> list[Any]:
-        return [self.dockerfile, self.target, dict(self.args), self.platform]
-
-    def content(self, context: Context, text: str, base_ids: list[str]) -> str:
-        """A digest of all that goes into the image."""
-        return _digest(context.digest(), text, base_ids, *self._options())
-
-    @property
-    def repository(self) -> str:
-        """The first part of the image's name: it says which folder it is from."""
-        words = re.sub(r"[^a-z0-9]+", "-", self.path.expanduser().absolute().name.lower())
-        return f"{REPOSITORY}/{words.strip('-') or 'image'}"
-
-
-@dataclass(eq=False)
-class Built:
-    """An image that was built or found; without an entry in the ledger, it is kept."""
-
-    engine: Engine
-    info: ImageInfo
-    entry: Entry | None = None
-    is_removed: bool = False
 
 
 class Builds:
@@ -125,6 +65,7 @@ class Builds:
     def remove(self, built: Built) -> None:
         """Remove an image from its engine."""
         built.is_removed = True
+        removals.finish(complain=False)  # of containers that use it
         if built.entry is not None:
             ledger.remove(built.entry)
         else:
@@ -144,14 +85,16 @@ class Plan:
         self._recipe, self._label, self._launch = recipe, label, launch
         self._engine, self._images = launch.engine, launch.engine.images
         with self._readable():
-            self._context = recipe.context()
+            self._context = Context(*recipe.places())
             self._text = self._context.text()
         base_ids = [each.id for each in self._bases()]
         self._renamed = renamed(
             self._text, recipe.args, lambda name: resolved_name(name, launch.settings)
         )
         with self._readable():
-            self.content = recipe.content(self._context, self._renamed, base_ids)
+            self.content = _digest(
+                self._context.digest(), self._renamed, base_ids, *recipe.options()
+            )
 
     def made(self) -> Built:
         """The image: found on the engine, made from another session's, or built."""
@@ -180,7 +123,8 @@ class Plan:
         return found if is_same else None
 
     def _made_to_keep(self) -> Built:
-        name, source = self._kept_name, self._recipe.source()
+        name = self._kept_name
+        source = _digest(str(self._recipe.places()[0]), *self._recipe.options())
         older = self._images.labelled(f"{SOURCE_LABEL}={source}")
         labels = {SOURCE_LABEL: source, CONTENT_LABEL: self.content}
         self._build(name, labels | self._alias())

@@ -190,9 +190,8 @@ class DockerContainer(Faults):
         finally:
             self._request, self._sealed = declared, sealed
         self.check(self._prepared)
-        image = self._prepared.image
-        if isinstance(image, DockerImage) and not image._attribute:  # no class declares it
-            image.prepare()
+        if isinstance(self._prepared.image, DockerImage):
+            self._prepared.image.prepare_undeclared()
 
     def check(self, request: ContainerRequest | None = None) -> None:
         """Refuse what cannot work, as far as it can be known without an engine."""
@@ -212,9 +211,8 @@ class DockerContainer(Faults):
         asked = self._prepared or self._request
         mode = asked.network_mode
         by_name = [mode] if isinstance(mode, str) else []
-        # Its image is made by its own start: others need not wait, and it lives longer.
-        before = [each for each in self.insists_on() if each is not asked.image]
-        return [*before, *asked.dependencies, *by_name]
+        needed = [*self.insists_on(), *asked.dependencies, *by_name]
+        return [each for each in needed if each is not asked.image]  # its own start makes that
 
     def insists_on(self) -> Iterable[Declared]:
         """Its networks, whose network it uses, whose late values it takes, and its image."""
@@ -269,10 +267,7 @@ class DockerContainer(Faults):
 
     def kept(self) -> Iterable[Entry]:
         """What stays on the engine when it is kept: itself, if it was created, and its image."""
-        if self._launching is None or (entry := self._launching.entry) is None or not entry.id:
-            return []
-        image = self._launching.image
-        return [entry, *(image.kept() if image is not None else ())]
+        return self._launching.kept() if self._launching is not None else []
 
     # -- between tests ----------------------------------------------------------------------------
 

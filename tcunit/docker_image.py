@@ -10,12 +10,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
 from ._docker import ImageInfo, find_engine
-from .building import Built, Recipe, builds
 from .errors import DeclarationError
 from .images import check_pull_policy
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.fixture import launch_for
 from .lifecycle.ledger import Entry
+from .recipe import Built, Recipe
 from .running import not_started
 from .settings import Settings
 
@@ -135,6 +135,8 @@ class DockerImage(Declared):
         """Remove it, also one that is kept; no error if it is not there."""
         built, self._built = self._built, None
         if built is not None:
+            from .building import builds
+
             builds.remove(built)
 
     def __enter__(self) -> Self:
@@ -153,7 +155,12 @@ class DockerImage(Declared):
 
     def prepare(self) -> None:
         """Refuse a context that is not there."""
-        self._recipe.context()
+        self._recipe.places()
+
+    def prepare_undeclared(self) -> None:
+        """The same for one that no class declares, which nobody else would prepare."""
+        if not self._attribute:
+            self.prepare()
 
     def needs(self) -> tuple[()]:
         """Nothing."""
@@ -162,6 +169,8 @@ class DockerImage(Declared):
     def launch(self, launch: Launch) -> None:
         """Build it, unless that is done already."""
         if not self.is_started:
+            from .building import builds
+
             launch.admit(self.label)
             self._built = builds.get(self._recipe, self.label, launch)
 

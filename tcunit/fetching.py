@@ -6,14 +6,12 @@ Everything that starts a container asks here, Ryuk and the helpers included.
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Callable
 
 from ._docker import Engine, ImageInfo
 from .images import resolved_name
+from .log import warn
 from .settings import PULL_POLICY, Settings
-
-log = logging.getLogger("tcunit")
 
 _RUNS_AS_WELL = {("amd64", "386"), ("arm64", "arm")}
 _warned: set[str] = set()
@@ -52,7 +50,7 @@ def warn_of_emulation(engine: Engine, image: ImageInfo) -> None:
     if not own or not its or own == its or (own, its) in _RUNS_AS_WELL or image.id in _warned:
         return
     _warned.add(image.id)
-    log.warning(
+    warn(
         "The image %s is for %s, and the engine runs on %s: it is emulated, which is slow, or does "
         "not start at all. An image for both, or with_platform('linux/%s'), avoids that.",
         image.name, its, own, own,

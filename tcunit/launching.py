@@ -66,10 +66,16 @@ class Launching:
         options = self._options(running)
         self.entry = self._created(found.name, options)
         running.id, running.name = self.entry.id, self.entry.name
-        running.description = f"{self.label} ({asked.image}, {running.name})"
+        running.description = f"{self.label} ({self.image or asked.image}, {running.name})"
         with timings.spent("start"):
             self._start(running)
         return running
+
+    def kept(self) -> list[Entry]:
+        """What stays on the engine when it is kept."""
+        if self.entry is None or not self.entry.id:
+            return []
+        return [self.entry, *(self.image.kept() if self.image is not None else ())]
 
     def _image(self) -> ImageInfo:
         """Its image, which is on the engine by then."""

@@ -8,3 +8,10 @@ def warn(message: str, *values: object) -> None:
     import logging
 
     logging.getLogger("tcunit").warning(message, *values)
+
+
+def tell(message: str, *values: object) -> None:
+    """Log what was done."""
+    import logging
+
+    logging.getLogger("tcunit").info(message, *values)

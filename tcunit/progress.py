@@ -7,7 +7,6 @@ it is done. Everywhere, that one line goes to the logger ``tcunit`` (INFO).
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import sys
 import threading
@@ -16,10 +15,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .log import tell
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
-
-log = logging.getLogger("tcunit")
 
 MEGABYTE = 1_000_000
 
@@ -87,7 +86,7 @@ class Board:
         finally:
             if row is not None:
                 self._end(row, said)
-        log.info("%s", said)
+        tell("%s", said)
 
     def update(self, row: TaskID, detail: str, done: int, total: int) -> None:
         """Show how far a row is."""

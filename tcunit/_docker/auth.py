@@ -7,9 +7,6 @@ not stop a pull that needs no credentials; it is told of when the registry refus
 
 from __future__ import annotations
 
-import base64
-import json
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,6 +112,8 @@ def _configurations(settings: Settings) -> Iterator[Configuration]:
 
 def _read(text: str) -> tuple[Json, str]:
     """The object in a JSON text, and what is wrong with it; its content is not told."""
+    import json
+
     try:
         content = json.loads(text)
     except ValueError:
@@ -129,6 +128,8 @@ def _read(text: str) -> tuple[Json, str]:
 
 def _looked_up(part: Json, registry: str) -> Json:
     """What the SDK finds in a part of a configuration."""
+    import shutil
+
     import docker.auth
     import docker.errors
 
@@ -173,6 +174,8 @@ def _with_auth(entry: Any) -> Any:
     if not isinstance(entry, dict) or entry.get("auth"):
         return entry
     if "username" in entry and "password" in entry:
+        import base64
+
         pair = f"{entry['username']}:{entry['password']}"
         return {"auth": base64.b64encode(pair.encode()).decode()}
     return {key: value for key, value in entry.items() if key != "auth"}

@@ -93,6 +93,10 @@ class Images:
                 self._known[key] = present
             return self._known[key]
 
+    def has(self, name: str) -> bool:
+        """Whether an image is there, so that it need not be pulled."""
+        return self.inspect(*_key(name, None)) is not None
+
     def forget(self, name: str, platform: str | None = None) -> None:
         """Ask again for an image the next time, because it was removed in between."""
         self._known.pop(_key(name, platform), None)

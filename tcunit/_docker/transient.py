@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-import random
 import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from ..errors import EngineError
+from ..log import warn
 from ..masking import Secrets
 from .refusals import NotThere
 from .streams import PAUSE, refuse_cancelled
 
 T = TypeVar("T")
-
-log = logging.getLogger("tcunit")
 
 DELAYS = (0.5, 1.0, 2.0)  # before the second try, the third and the fourth, in seconds
 
@@ -51,8 +48,10 @@ def persistently(action: Callable[[], T], is_cancelled: Callable[[], bool]) -> T
         except EngineError as error:
             if not is_passing(error):
                 raise
+            import random
+
             delay *= random.uniform(0.8, 1.2)  # those who failed together do not come together
-            log.warning(
+            warn(
                 "%s; trying again in %.1f s (try %d of %d)",
                 Secrets().mask(str(error)), delay, number, len(DELAYS) + 1,
             )  # fmt: skip

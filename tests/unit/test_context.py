@@ -8,7 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from tcunit._docker import Context
+from tcunit._docker.context import Context
 
 DOCKERFILE = "FROM alpine\n"
 

@@ -9,6 +9,7 @@ from unittest import mock
 from tcunit._docker import NotThere, transient
 from tcunit._docker.transient import is_passing, persistently
 from tcunit.errors import EngineError, StartCancelled
+from tcunit.log import warn
 
 PASSING = (
     "received unexpected HTTP status: 503 Service Unavailable",
@@ -73,7 +74,7 @@ class PersistentlyTest(unittest.TestCase):
         for times in range(4):
             self.tries = 0
             with self.subTest(times=times), self.assertLogs("tcunit") as logs:
-                transient.log.warning("begin")
+                warn("begin")
                 persistently(lambda times=times: self.failing(times, PASSING[0]), bool)
                 self.assertEqual(times + 1, self.tries)
                 self.assertEqual(times, sum("trying again" in line for line in logs.output))
