@@ -209,8 +209,7 @@ class DockerContainer(Faults):
     def needs(self) -> Iterable[Any]:
         """Its networks, its dependencies, whose network it uses, and whose late values it takes."""
         asked = self._prepared or self._request
-        mode = asked.network_mode
-        by_name = [mode] if isinstance(mode, str) else []
+        by_name = [asked.network_mode] if isinstance(asked.network_mode, str) else []
         needed = [*self.insists_on(), *asked.dependencies, *by_name]
         return [each for each in needed if each is not asked.image]  # its own start makes that
 

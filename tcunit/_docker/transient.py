@@ -24,7 +24,7 @@ _FOR_GOOD = re.compile(
 )
 _PASSING = re.compile(
     r"\b50[0234]\b|internal server error|bad gateway|service unavailable|gateway time-?out"
-    r"|connection re(?:set|fused)|broken pipe|\bEOF\b|timed? ?out|deadline exceeded"
+    r"|connection reset|broken pipe|\bEOF\b|timed? ?out|deadline exceeded"
     r"|toomanyrequests|too many requests|\b429\b|server misbehaving|temporary failure"
     r"|remote end closed|connection aborted",
     re.IGNORECASE,

@@ -322,28 +322,27 @@ if sys.argv[3] == "kill": os.kill(os.getpid(), signal.SIGKILL)
 
     def test_ends(self) -> None:
         """A normal end, and SIGKILL with either reaper alone; a tag goes with it by the guard."""
-        for way, reapers, tag in [
-            ("end", "none", f"localhost/tcunit-end:{os.getpid()}"),
-            ("kill", "guard", f"localhost/tcunit-end:{os.getpid()}"),
-            ("kill", "ryuk", ""),
-        ]:
+        tags = [f"localhost/tcunit-{way}:{os.getpid()}" for way in ("end", "guard")]
+        ways = [("end", "none", tags[0]), ("kill", "guard", tags[1]), ("kill", "ryuk", "")]
+        with contextlib.ExitStack() as stack:
+            processes = [stack.enter_context(self.ending(*way)) for way in ways]
+            told = [each.communicate() for each in processes]
+        for (way, reapers, tag), (names, errors) in zip(ways, told, strict=True):
             with self.subTest(way=way, reapers=reapers):
-                name, container = self.names(way, reapers, tag)
-                until(lambda name=name: not engine().images.inspect(name), f"{name} is gone")
+                self.assertEqual(2, len(names.split()), errors)
+                name, container = names.split()
+                until(lambda name=name: not engine().images.has(name), f"{name} is gone")
                 if tag:
-                    self.assertIsNone(engine().images.inspect(tag))
+                    self.assertFalse(engine().images.has(tag))
                 api: Any = engine().client.api
                 self.assertEqual([], api.containers(all=True, filters={"name": container}))
 
-    def names(self, way: str, reapers: str, tag: str) -> list[str]:
-        """What a process had."""
+    def ending(self, way: str, reapers: str, tag: str) -> subprocess.Popen[str]:
+        """A process that tells the names of its image and its container, and ends."""
         environ = {"TCUNIT_REAPERS": reapers, "DOCKER_BUILDKIT": "0",
                    "RYUK_RECONNECTION_TIMEOUT": "500ms"}  # fmt: skip
         program = f"import sys; sys.argv[1:] = {[str(self.folder), tag, way]!r}\n{self.PROGRAM}"
-        with python(program, **environ) as process:
-            told, errors = process.communicate()
-        self.assertEqual(2, len(told.split()), errors)
-        return told.split()
+        return python(program, **environ)
 
     def test_killed_while_building(self) -> None:
         """The classic builder ends with its client, its container included."""

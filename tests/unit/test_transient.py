@@ -17,7 +17,6 @@ PASSING = (
     'Get "https://a.example/v2/": dial tcp 10.0.0.1:443: i/o timeout',
     'Get "http://127.0.0.1:5000/v2/": EOF',
     "read tcp 10.0.0.2:41000->10.0.0.1:443: read: connection reset by peer",
-    "dial tcp 127.0.0.1:5000: connect: connection refused",
     "net/http: request canceled (Client.Timeout exceeded while awaiting headers)",
     "toomanyrequests: You have reached your pull rate limit",
     "lookup a.example on 127.0.0.53:53: server misbehaving",
@@ -30,6 +29,7 @@ FOR_GOOD = (
     "invalid reference format",
     "no matching manifest for linux/amd64 in the manifest list entries",
     "lookup a.example on 127.0.0.53:53: no such host",
+    "dial tcp 127.0.0.1:5000: connect: connection refused",
     "no space left on device",
 )
 
