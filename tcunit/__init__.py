@@ -9,10 +9,13 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     log                       the logger
     timings                   where the time of a run goes, written down
     masking                   secrets, kept out of what is written down
+    dockerfile                what a Dockerfile starts from
+    progress                  what a pull or a build shows while it lasts
     wait                      the one waiting loop, and one file per strategy
     _session                  session id, names and labels
     awaiting                  what blocks, for coroutines
     _docker                   the only file that imports the Docker SDK
+    fetching                  an image by its declared name, there by the pull policy
     connection                modes and endpoints: the pure resolver
     facts                     what can be known about where we run, for the resolver
     reapers                   who removes what a killed process left
@@ -20,6 +23,9 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     fingerprint               the hash of a whole declaration
     lifecycle                 order, events, ledger, starting and stopping sets of things
     sharing                   one container or network for several processes and runs
+    recipe                    what an image is to be built from
+    building                  images built from a Dockerfile, once for the same content
+    docker_image              what users declare of them
     pools                     address ranges for networks
     evidence                  what a failing test shows of its containers
     reach                     whether one container reaches another, asked from inside
@@ -55,7 +61,9 @@ from ._version import __version__
 from .case import ContainerTestCase
 from .connection import ConnectionMode, Endpoint, using_connection_mode
 from .container import DockerContainer, GenericContainer
+from .docker_image import DockerImage
 from .host_ports import expose_host_port
+from .images import set_image_substitution
 from .lifecycle.references import omitted
 from .mixins.assertions import ContainerAssertionsMixin
 from .mixins.connection import ConnectionMixin
@@ -91,11 +99,14 @@ __all__ = [
     "LeakCheckMixin",
     # what it declares
     "DockerContainer",
+    "DockerImage",
     "GenericContainer",
     "Network",
     "Volume",
     "omitted",
     "wait",
+    # what images are called
+    "set_image_substitution",
     # how it reaches them
     "ConnectionMode",
     "Endpoint",

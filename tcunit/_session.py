@@ -19,6 +19,9 @@ NAME_LABEL = f"{LABEL_ROOT}.name"
 REUSE_LABEL = f"{LABEL_ROOT}.reuse-hash"
 PLACE_LABEL = f"{LABEL_ROOT}.reuse-place"
 WARM_LABEL = f"{LABEL_ROOT}.warm-start"
+CONTENT_LABEL = f"{LABEL_ROOT}.tcunit.content"
+SOURCE_LABEL = f"{LABEL_ROOT}.tcunit.source"
+ALIAS_LABEL = f"{LABEL_ROOT}.tcunit.alias"
 LONGEST_NAME = 63  # of a DNS label, because a container's name is one
 
 _sessions: dict[int, str] = {}

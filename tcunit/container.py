@@ -14,6 +14,7 @@ from ._docker import find_engine
 from .awaiting import settled, to_its_end
 from .connection import ConnectionMode, Endpoint
 from .copying import Copying
+from .docker_image import DockerImage
 from .errors import DeclarationError, EngineError, PortError, StartError
 from .faults import Faults
 from .images import short_name
@@ -49,7 +50,7 @@ class DockerContainer(Copying, Faults):
     """A container, declared now and started by its class, by ``start()`` or by ``with``.
 
     Args:
-        image: its name, as in ``"redis:alpine"``.
+        image: its name, as in ``"redis:alpine"``, or a :class:`~tcunit.DockerImage` to build.
         command, env, name, ports, volumes, network, network_aliases: short for the methods
             ``with_command``, ``with_envs``, … ``volumes`` are (host, container, mode).
         wait: short for ``waiting_for``.
@@ -58,7 +59,7 @@ class DockerContainer(Copying, Faults):
 
     def __init__(
         self,
-        image: str,
+        image: str | DockerImage,
         *,
         command: str | Sequence[str] | None = None,
         env: Mapping[str, Late] | None = None,
@@ -102,12 +103,12 @@ class DockerContainer(Copying, Faults):
 
     def __repr__(self) -> str:
         state = f" running as {self._running.name}" if self._running else ""
-        return f"<{type(self).__name__} {self._attribute or self._request.image}{state}>"
+        return f"<{type(self).__name__} {self._attribute or self.image}{state}>"
 
     @property
     def image(self) -> str:
         """The image's name, as declared."""
-        return self._request.image
+        return str(self._request.image)
 
     @property
     def env(self) -> Mapping[str, Late]:
@@ -117,7 +118,7 @@ class DockerContainer(Copying, Faults):
     @property
     def label(self) -> str:
         """How messages call it."""
-        return self._attribute or self._request.image
+        return self._attribute or self.image
 
     @property
     def known_as(self) -> str:
@@ -212,6 +213,8 @@ class DockerContainer(Copying, Faults):
         finally:
             self._request, self._sealed = declared, sealed
         self.check(self._prepared)
+        if isinstance(self._prepared.image, DockerImage):
+            self._prepared.image.prepare_undeclared()
 
     def check(self, request: ContainerRequest | None = None) -> None:
         """Refuse what cannot work, as far as it can be known without an engine."""
@@ -230,18 +233,19 @@ class DockerContainer(Copying, Faults):
     def needs(self) -> Iterable[Any]:
         """Its networks, its dependencies, whose network it uses, and whose late values it takes."""
         asked = self._prepared or self._request
-        mode = asked.network_mode
-        by_name = [mode] if isinstance(mode, str) else []
-        return [*self.insists_on(), *asked.dependencies, *by_name]
+        by_name = [asked.network_mode] if isinstance(asked.network_mode, str) else []
+        needed = [*self.insists_on(), *asked.dependencies, *by_name]
+        return [each for each in needed if each is not asked.image]  # its own start makes that
 
     def insists_on(self) -> Iterable[Declared]:
-        """Its networks, whose network it uses, and whose late values it takes."""
+        """Its networks, whose network it uses, whose late values it takes, and its image."""
         asked = self._prepared or self._request
         references = [
             *(each.network for each in asked.attachments),
             *(each.source for each in asked.mounts),
             asked.network_mode,
             *(getattr(each, "__self__", None) for each in asked.late_values()),
+            asked.image,
         ]
         return [each for each in references if isinstance(each, Declared)]
 
@@ -251,7 +255,7 @@ class DockerContainer(Copying, Faults):
         for each in self.needs():
             refuse_unshared(self, launch.resolve(each))
         owner = launch.owner or self._declared_in
-        stem = self._attribute or short_name(asked.image)
+        stem = self._attribute or short_name(self.image)
         place = self.place if self.is_shared else None
         begin = _warm_start(launch, self.label, stem, self.place) if asked.warm else None
         self._launching = Launching(asked, launch, self.label, owner, stem, place, begin)

@@ -8,7 +8,8 @@ TcunitError
 │   └── CycleError            declarations that wait for each other
 ├── EngineError               the engine is missing, or refused something
 │   ├── EngineNotFound        no engine answered; the message lists each try
-│   └── ImageNotFound         an image is neither present nor to be pulled
+│   ├── ImageNotFound         an image is neither present nor to be pulled
+│   └── BuildFailed           an image could not be built
 ├── StartError                a container or network could not be started
 │   ├── NotReady              it ran, but was not ready in time                (TimeoutError)
 │   ├── ContainerDied         it ended before it was ready
@@ -66,6 +67,10 @@ class EngineNotFound(EngineError):
 
 class ImageNotFound(EngineError):
     """An image is neither present on the engine nor can it be pulled."""
+
+
+class BuildFailed(EngineError):
+    """An image could not be built; the message ends with what the builder said last."""
 
 
 class StartError(TcunitError):

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from . import _session, timings
-from ._docker import Engine, NameTaken, NotThere, env_file
+from ._docker import Engine, ImageInfo, NameTaken, NotThere, env_file
 from .connection import listen_addresses
+from .docker_image import DockerImage
 from .errors import (
     CopyError,
     DeclarationError,
@@ -25,16 +26,16 @@ from .errors import (
     ImageNotFound,
     StartError,
 )
+from .fetching import fetched
 from .files import packed
 from .fingerprint import fingerprint, parts_of
 from .host_ports import HOST_NAME, HostAccess, checked, door_for
-from .images import short_name, with_prefix
+from .images import short_name
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.ledger import CONTAINER, Entry, ledger
 from .network import Network
 from .request import Attachment, ContainerRequest, Copy, Late, Mount
 from .running import RunningContainer, state_of
-from .settings import IMAGE_PREFIX
 from .sharing import Shared, share_of, where_shared
 from .volume import Hold, Volume
 
@@ -67,6 +68,7 @@ class Launching:
         self._owner, self._stem, self._place = owner, stem, place
         self._start_from = start_from
         self.entry: Entry | None = None
+        self.image: DockerImage | None = None
         self.networks: Sequence[Attached] = ()
         self._holds: list[Hold] = []
         self._host_access = HostAccess()
@@ -79,6 +81,7 @@ class Launching:
 
         Raises:
             ImageNotFound: its image is not to be had.
+            BuildFailed: its image could not be built.
             StartError: the engine refused something; says what to do, where that is known.
         """
         running = self.create()
@@ -89,9 +92,8 @@ class Launching:
         """Create it, or find the one that is shared; what goes into it is packed before."""
         launch, asked = self.launch, dataclasses.replace(self.asked, copies=self._copies())
         self.asked = asked
-        image = with_prefix(asked.image, launch.settings.get(IMAGE_PREFIX))
         with timings.spent("pull"):
-            found = launch.engine.image(image, asked.platform)
+            found = self._image()
         self.networks = _networks(asked, launch, self._place is not None)
         running = RunningContainer(
             launch.engine, launch.surroundings, "", "", self.label, found, asked.ports,
@@ -100,13 +102,13 @@ class Launching:
             host_of=_host_of(asked, launch),
         )  # fmt: skip
         options = self._options(running)
-        self._is_there = self._place is not None and self._shared(image, options, running)
+        self._is_there = self._place is not None and self._shared(found.name, options, running)
         self._archives = self._packing.enter_context(self._packed())
         if self.entry is None:
             self._hold_volumes()
-            self.entry = self._created(self._begun(image, options, found.id), options)
+            self.entry = self._created(self._begun(found.name, options, found.id), options)
         running.id, running.name = self.entry.id, self.entry.name
-        running.description = f"{self.label} ({asked.image}, {running.name})"
+        running.description = f"{self.label} ({self.image or asked.image}, {running.name})"
         return running
 
     def start(self, running: RunningContainer) -> None:
@@ -127,12 +129,13 @@ class Launching:
                 stack.callback(ledger.remove, entry)
 
     def kept(self) -> list[Entry]:
-        """What stays on the engine when it is kept: the container, if it was created, and volumes
-        that were made for it alone.
+        """What stays on the engine when it is kept: the container, if it was created, the volumes
+        that were made for it alone, and its image.
         """
         if self.entry is None or not self.entry.id:
             return []
-        return [self.entry, *(entry for hold in self._holds for entry in hold.kept())]
+        volumes = (entry for hold in self._holds for entry in hold.kept())
+        return [self.entry, *volumes, *(self.image.kept() if self.image is not None else ())]
 
     def keep_volumes(self) -> None:
         """Let the volumes outlive it that were made because its request names them."""
@@ -162,7 +165,7 @@ class Launching:
             networks=[(name, list(aliases)) for name, aliases in self.networks],
             **parts_of(asked, options),
         )  # fmt: skip
-        stem = short_name(asked.image)
+        stem = short_name(image)
         share = share_of(CONTAINER, stem, declaration, self.launch.settings, asked.name)
         self.entry = shared = Shared(engine, share, self.label, self._place or "")
         if shared.enter(self.launch, lambda known: _fits(running, known)):
@@ -175,6 +178,19 @@ class Launching:
         except EngineError as error:
             raise _refused(self.label, image, engine, error) from error
         return False
+
+    def _image(self) -> ImageInfo:
+        """Its image, which is on the engine by then."""
+        asked, launch = self.asked, self.launch
+        image = launch.resolve(asked.image)
+        if isinstance(image, DockerImage):
+            self.image = image
+            image.launch(launch)
+            return image.info
+        return fetched(
+            launch.engine, launch.settings, asked.image, platform=asked.platform,
+            policy=asked.pull_policy, is_cancelled=launch.is_cancelled,
+        )  # fmt: skip
 
     def _created(self, image: str, options: dict[str, Any]) -> Entry:
         """Create it under its fixed name, or under a new one that is free."""
@@ -432,7 +448,7 @@ def _host_of(asked: ContainerRequest, launch: Launch) -> RunningContainer | None
     networks = list((info["NetworkSettings"].get("Networks") or {}).keys())
     found = RunningContainer(
         launch.engine, launch.surroundings, info["Id"], name, name,
-        launch.engine.image(info["Image"]), networks=networks,
+        ImageInfo(info["Image"]), networks=networks,
     )  # fmt: skip
     found.info = info
     return found
@@ -476,7 +492,7 @@ def _rebound(value: Callable[[], object], launch: Launch) -> Callable[[], object
 
 def _refused(who: str, image: str, engine: Engine, error: EngineError) -> StartError | EngineError:
     if isinstance(error, NotThere) and "image" in str(error).lower():
-        engine.forget_image(image)
+        engine.images.forget(image)
         return ImageNotFound(f"{who}: {error}. It was there before: was it removed meanwhile?")
     return StartError(f"{who} could not be created: {_hint(error)}")
 
@@ -496,6 +512,7 @@ _ADVICE = {
     "port is already allocated": "Take another port, or with_exposed_ports() for a random one.",
     "address already in use": "Take another port, or with_exposed_ports() for a random one.",
     "protocol not supported": "The kernel of the engine's machine has no SCTP, most likely.",
+    "exec format error": "The image, or a program in it, is for another processor.",
     "invalid mount config": "Check the paths given to with_volume_mapping().",
     "cannot overwrite": "Check the paths given to with_copy_into_container().",
 }

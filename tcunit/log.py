@@ -16,3 +16,10 @@ def debug(message: str, *values: object) -> None:
     """Log what matters to who looks for it; nobody does where logging is not loaded."""
     if logging := sys.modules.get("logging"):
         logging.getLogger("tcunit").debug(message, *values)
+
+
+def tell(message: str, *values: object) -> None:
+    """Log what was done."""
+    import logging
+
+    logging.getLogger("tcunit").info(message, *values)

@@ -14,6 +14,7 @@ from typing import Any, Self
 from . import _session
 from .errors import DeclarationError
 from .host_ports import checked
+from .images import check_pull_policy
 from .lifecycle.declared import Declared
 from .limits import LimitOptions
 from .network import Network, check_network
@@ -71,6 +72,14 @@ class ContainerOptions(StorageOptions, LimitOptions):
     def with_platform(self, platform: str) -> Self:
         """Ask for the image of a platform, as in ``"linux/arm64"``."""
         return self._with("with_platform", platform=platform)
+
+    def with_pull_policy(self, policy: str) -> Self:
+        """Pull its image ``"always"`` (once in a run), where it is ``"missing"``, or ``"never"``.
+
+        By default the settings say that: ``TCUNIT_PULL_POLICY``, else ``missing``.
+        """
+        check_pull_policy(policy or "no policy")
+        return self._with("with_pull_policy", pull_policy=policy)
 
     def with_kwargs(self, **options: Any) -> Self:
         """Add options of the SDK that have no method here, as in ``oom_score_adj=500``.

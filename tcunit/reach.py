@@ -14,10 +14,10 @@ from typing import NamedTuple, Self
 
 from . import _session
 from .connection import is_ip
-from .images import with_prefix
+from .fetching import fetched
 from .lifecycle.ledger import CONTAINER, ledger
 from .running import RunningContainer
-from .settings import IMAGE_PREFIX, NET_TOOLS_IMAGE
+from .settings import NET_TOOLS_IMAGE
 from .wait import ExecResult
 
 NO_TOOL = (99, 126, 127)
@@ -143,8 +143,7 @@ class Helper:
     def __enter__(self) -> RunningContainer:
         source, engine = self._source, self._source.engine
         settings = source.surroundings.settings
-        image = with_prefix(settings.get(NET_TOOLS_IMAGE), settings.get(IMAGE_PREFIX))
-        found = engine.image(image)
+        found = fetched(engine, settings, settings.get(NET_TOOLS_IMAGE))
         name = _session.resource_name("helper", source.name)
         options = {
             "labels": _session.labels(name),
@@ -154,7 +153,7 @@ class Helper:
             "cap_add": self._capabilities,
         }
         with ledger.creating(engine, CONTAINER, name) as self._entry:
-            self._entry.id = engine.create_container(image, name, options, None)
+            self._entry.id = engine.create_container(found.name, name, options, None)
         try:
             engine.start(self._entry.id)
         except BaseException:

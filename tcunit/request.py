@@ -125,7 +125,7 @@ class Copy:
 class ContainerRequest:
     """Everything that was declared about one container."""
 
-    image: str
+    image: Any  # its name, or the declaration of one that is built
     command: Command | None = None
     env: Mapping[str, Late] = field(default_factory=_nothing)
     name: str | None = None
@@ -145,6 +145,7 @@ class ContainerRequest:
     labels: Mapping[str, str] = field(default_factory=_nothing)
     platform: str | None = None
     options: Mapping[str, Any] = field(default_factory=_nothing)
+    pull_policy: str = ""
     wait: WaitStrategy | None = None
     reset: Callable[[Any], object] | bool = False
     reuse: bool = False
@@ -218,8 +219,12 @@ class ContainerRequest:
 
     def _problems(self) -> list[tuple[str, type[DeclarationError]]]:
         found: list[tuple[str, type[DeclarationError]]] = []
-        if not self.image or not isinstance(self.image, str):
+        if not self.image or not (isinstance(self.image, str) or hasattr(self.image, "launch")):
             found.append(("no image: give its name, as in 'redis:alpine'", DeclarationError))
+        if self.pull_policy and not isinstance(self.image, str):
+            found.append(("an image that is built is not pulled: give the policy for those that it "
+                          "starts from to DockerImage(…, pull_policy=…)",
+                          DeclarationError))  # fmt: skip
         if self.name is not None and not NAME.fullmatch(str(self.name)):
             found.append((f"the name {self.name!r} may hold letters, digits and _.- only, "
                           "and begins with a letter or digit", DeclarationError))  # fmt: skip

@@ -118,6 +118,18 @@ def host_name(text: str) -> str:
     return text.strip("[]")
 
 
+PULL_POLICIES = ("always", "missing", "never")
+_PULL_POLICIES_OF_JAVA = {"AlwaysPullPolicy": "always", "DefaultPullPolicy": "missing"}
+
+
+def pull_policy(text: str) -> str:
+    """Read when images are pulled; the classes that Testcontainers for Java names are known."""
+    word = _PULL_POLICIES_OF_JAVA.get(text.rpartition(".")[2], text.lower())
+    if word not in PULL_POLICIES:
+        raise ValueError(f"allowed are: {', '.join(PULL_POLICIES)}")
+    return word
+
+
 def subnet(text: str) -> IPv4Network:
     """Read a range of IPv4 addresses."""
     from ipaddress import IPv4Network
@@ -144,6 +156,10 @@ JOIN_NETWORKS = Setting(("TCUNIT_JOIN_NETWORKS",), boolean, False)
 IMAGE_PREFIX = Setting(
     ("TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX",), str, "", ("hub.image.name.prefix",)
 )
+IMAGE_SUBSTITUTION = Setting(("TCUNIT_IMAGE_SUBSTITUTION",), str, "")
+PULL_POLICY = Setting(("TCUNIT_PULL_POLICY",), pull_policy, "missing", ("pull.policy",))
+AUTH_CONFIG = Setting(("DOCKER_AUTH_CONFIG",), str, "", ("docker.auth.config",))
+BUILDKIT = Setting[bool | None](("DOCKER_BUILDKIT",), boolean, None)
 NET_TOOLS_IMAGE = Setting(("TCUNIT_NET_TOOLS_IMAGE",), str, "nicolaka/netshoot:v0.13")
 START_TIMEOUT = Setting(("TCUNIT_START_TIMEOUT",), seconds, 60.0)
 START_WIDTH = Setting(("TCUNIT_START_WIDTH",), count, 16)

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..errors import EngineError, ImageNotFound
-from ..images import with_tag
+from ..errors import EngineError
 from .archives import Archives
 from .frames import pieces, source_of
+from .images import Images, Resource
 from .options import parameters, refuse_unknown, split_options
 from .refusals import NotThere, translated
 
@@ -32,30 +32,6 @@ Json = dict[str, Any]
 REMOVAL_TIMEOUT = 10.0
 
 
-@dataclass(frozen=True)
-class ImageInfo:
-    """What an image declares, as far as it matters for a start."""
-
-    id: str
-    ports: tuple[str, ...] = ()
-    volumes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Resource:
-    """Something on an engine: its kind (``container``, ``network``, ``volume``), id and labels.
-
-    ``created`` is in seconds since the epoch, by the engine's clock; 0 where it does not say.
-    """
-
-    kind: str
-    id: str
-    name: str
-    labels: Mapping[str, str]
-    state: str = ""
-    created: float = 0.0
-
-
 @dataclass
 class Engine(Archives):
     """A Docker engine that answered, and the calls made to it."""
@@ -67,8 +43,10 @@ class Engine(Archives):
     tls: TLSConfig | None = None
     _info: Json | None = None
     _info_lock: threading.Lock = field(default_factory=threading.Lock)
-    _images: dict[tuple[str, str], ImageInfo] = field(default_factory=dict)
-    _image_locks: dict[tuple[str, str], threading.Lock] = field(default_factory=dict)
+    images: Images = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.images = Images(self.client)
 
     @cached_property
     def kind(self) -> str:
@@ -135,57 +113,6 @@ class Engine(Archives):
     def default_network(self) -> str:
         """The network of a container that names none."""
         return "podman" if self.is_podman else "bridge"
-
-    # -- images ---------------------------------------------------------------------------------
-
-    def image(self, name: str, platform: str | None = None) -> ImageInfo:
-        """What an image declares; it is pulled if it is missing, once for all who ask.
-
-        Raises:
-            ImageNotFound: it is neither present nor can it be pulled.
-        """
-        key = (with_tag(name), platform or "")
-        with self._image_locks.setdefault(key, threading.Lock()):
-            if key not in self._images:
-                self._images[key] = self._inspect_image(*key) or self._pull(*key)
-            return self._images[key]
-
-    def forget_image(self, name: str, platform: str | None = None) -> None:
-        """Ask again for an image the next time, because it was removed in between."""
-        self._images.pop((with_tag(name), platform or ""), None)
-
-    def has_image(self, name: str) -> bool:
-        """Whether an image is there, so that it need not be pulled."""
-        return self._inspect_image(with_tag(name), "") is not None
-
-    def _inspect_image(self, name: str, platform: str) -> ImageInfo | None:
-        try:
-            with translated(f"looking for the image {name}"):
-                found: Json = self.client.api.inspect_image(name)  # type: ignore[no-untyped-call]
-        except NotThere:
-            return None
-        if platform and not _fits(found, platform):
-            return None
-        config = found.get("Config") or {}
-        return ImageInfo(
-            found["Id"], tuple(config.get("ExposedPorts") or ()), tuple(config.get("Volumes") or ())
-        )
-
-    def _pull(self, name: str, platform: str) -> ImageInfo:
-        repository, _, tag = name.rpartition("@" if "@" in name else ":")
-        try:
-            with translated(f"pulling {name}"):
-                for line in self.client.api.pull(
-                    repository, tag, platform=platform or None, stream=True, decode=True
-                ):
-                    if "error" in line:
-                        raise ImageNotFound(_no_image(name, line["error"]))
-        except EngineError as error:
-            raise ImageNotFound(_no_image(name, str(error))) from error
-        found = self._inspect_image(name, platform)
-        if found is None:
-            raise ImageNotFound(_no_image(name, f"what was pulled is not for {platform}"))
-        return found
 
     # -- networks -------------------------------------------------------------------------------
 
@@ -366,7 +293,7 @@ class Engine(Archives):
             return self.client.api.events(filters=filters, decode=True)
 
     def labelled(self, label: str) -> list[Resource]:
-        """All containers, networks and volumes that have a label, with or without ``=value``."""
+        """Containers, networks, volumes and images with a label, with or without ``=value``."""
         api, filters = self.client.api, {"label": label}
         with translated(f"listing what has the label {label}"):
             containers = api.containers(all=True, filters=filters)
@@ -394,6 +321,7 @@ class Engine(Archives):
                 )
                 for v in volumes
             ),
+            *self.images.labelled(label),
         ]  # fmt: skip
 
     def create_volume(
@@ -444,16 +372,3 @@ def _seconds(text: object) -> float:
         return float(moment.timestamp())
     except ValueError:
         return 0.0
-
-
-def _fits(image: Json, platform: str) -> bool:
-    system, _, rest = platform.partition("/")
-    architecture = rest.partition("/")[0]
-    return image.get("Os") == system and architecture in ("", image.get("Architecture"))
-
-
-def _no_image(name: str, reason: str) -> str:
-    return (
-        f"the image {name} is not on the engine and cannot be pulled: {reason}. Check the name "
-        f"and the tag; behind a registry mirror, set TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX."
-    )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import EngineError, EngineNotFound
 from ..settings import DOCKER_CONTEXT, DOCKER_HOST, Settings, home
+from .auth import config_file
 from .engine import Engine
 from .refusals import translated
 
@@ -119,8 +120,7 @@ def active_context(settings: Settings) -> tuple[str, str]:
     """The name of Docker's context, empty where none is chosen, and where that is said."""
     if name := settings.get(DOCKER_CONTEXT):
         return name, "DOCKER_CONTEXT"
-    folder = settings.environ.get("DOCKER_CONFIG")
-    path = (Path(folder) if folder else home() / ".docker") / "config.json"
+    path = config_file(settings)
     import json
 
     try:
@@ -158,14 +158,20 @@ def _connect(candidate: Candidate) -> Engine:
 
     _knock(candidate.url)
     with translated("asking for its version"):
-        client = docker.DockerClient(
-            base_url=candidate.url,
-            tls=_sole_authority(candidate.tls, candidate.url) if candidate.tls else False,
-            timeout=REQUEST_TIMEOUT,
-            use_ssh_client=candidate.url.startswith("ssh://"),
-            max_pool_size=POOL_SIZE,
-            version=ANY_VERSION,
-        )
+        try:
+            client = docker.DockerClient(
+                base_url=candidate.url,
+                tls=_sole_authority(candidate.tls, candidate.url) if candidate.tls else False,
+                timeout=REQUEST_TIMEOUT,
+                use_ssh_client=candidate.url.startswith("ssh://"),
+                max_pool_size=POOL_SIZE,
+                version=ANY_VERSION,
+            )
+        except (ValueError, TypeError, AttributeError):  # from the SDK's reading of the file
+            raise EngineError(
+                "Docker's configuration, config.json in DOCKER_CONFIG or ~/.docker, cannot be "
+                "used: each entry in its 'auths' has user:password in base64 as 'auth'"
+            ) from None
         if candidate.url.startswith("unix://"):
             _keep_connections(client)
         # Left to itself, the SDK asks for this and throws all but the number away.

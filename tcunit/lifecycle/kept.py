@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .._docker import Engine
-from .ledger import CONTAINER, NETWORK, VOLUME, Entry
+from .ledger import CONTAINER, IMAGE, NETWORK, VOLUME, Entry
 
 SOURCES_OF_THE_CLIENT = ("DOCKER_HOST", "DOCKER_CONTEXT", "context in ")
 USUAL = "unix:///var/run/docker.sock"
@@ -25,7 +25,7 @@ def ways_in(entries: Sequence[Entry]) -> list[str]:
 def way_out(entries: Sequence[Entry]) -> str:
     """The command that removes what was kept, containers first."""
     parts = []
-    verbs = {CONTAINER: "rm -fv", NETWORK: "network rm", VOLUME: "volume rm"}
+    verbs = {CONTAINER: "rm -fv", NETWORK: "network rm", VOLUME: "volume rm", IMAGE: "rmi"}
     for kind, verb in verbs.items():
         names = [each.name for each in entries if each.kind == kind]
         if names:

@@ -1,8 +1,9 @@
-"""What this process has on engines: every container, network and volume, from before its create.
+"""What this process has on engines: all containers, networks, volumes and images.
 
-The second net of clean-up is here: what is still in the ledger when the process ends is removed
-then. A name is entered before the create and its id after, so that a create whose answer never came
-is undone too. What has no id is removed only if its labels say that it is ours.
+They are known from before their create. The second net of clean-up is here: what is still in the
+ledger when the process ends is removed then. A name is entered before the create and its id after,
+so that a create whose answer never came is undone too. What has no id is removed only if its labels
+say that it is ours.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from .. import timings
 from .._docker import Engine, NameTaken, NotThere
@@ -25,8 +27,8 @@ from ..reapers import reapers
 from ..reapers.shares import Share
 from ..settings import Settings
 
-CONTAINER, NETWORK, VOLUME = "container", "network", "volume"
-REMOVAL_ORDER = (CONTAINER, NETWORK, VOLUME)
+CONTAINER, NETWORK, VOLUME, IMAGE = "container", "network", "volume", "image"
+REMOVAL_ORDER = (CONTAINER, NETWORK, VOLUME, IMAGE)
 
 IN_FLIGHT = 10.0  # how long a removal waits for the create that is under way, in seconds
 LATE = 1.0  # how long after its sender gave up a create may still succeed, in seconds
@@ -59,6 +61,8 @@ class Entry:
             self._remove_network()
         elif self.kind == VOLUME:
             self.engine.remove_volume(self.name)
+        elif self.kind == IMAGE:
+            self.engine.images.remove(self.name)
         else:
             self.engine.remove_container(self.id or self.name)
 
@@ -81,15 +85,20 @@ class Entry:
 
     def _is_there(self) -> bool:
         try:
-            if self.kind == NETWORK:
-                labels = self.engine.inspect_network(self.name).get("Labels")
-            elif self.kind == VOLUME:
-                labels = self.engine.volume_labels(self.name)
-            else:
-                labels = self.engine.inspect(self.name)["Config"].get("Labels")
+            labels = self._labels()
         except NotThere:
             return False
-        return is_ours(self.name, labels or {})
+        return is_ours(self.name, labels)
+
+    def _labels(self) -> Mapping[str, Any]:
+        if self.kind == NETWORK:
+            return self.engine.inspect_network(self.name).get("Labels") or {}
+        if self.kind == VOLUME:
+            return self.engine.volume_labels(self.name)
+        if self.kind == IMAGE:
+            found = self.engine.images.inspect(self.name)
+            return found.labels if found is not None else {}
+        return self.engine.inspect(self.name)["Config"].get("Labels") or {}
 
 
 @dataclass

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from ..lifecycle.ledger import Entry, ledger
+from ..lifecycle.ledger import IMAGE, Entry, ledger
 
 __unittest = True
 
@@ -32,7 +32,7 @@ class LeakCheckMixin(unittest.TestCase):
 
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
         """Run one test, and note what it has not stopped."""
-        before = set(ledger.remaining())
+        before = set(_of_tests())
         try:
             return super().run(result)
         finally:
@@ -42,7 +42,7 @@ class LeakCheckMixin(unittest.TestCase):
     @contextmanager
     def assertNoLeaks(self, msg: Any = None) -> Iterator[None]:
         """Fail if a ``with`` block starts containers or networks and does not stop them."""
-        before = set(ledger.remaining())
+        before = set(_of_tests())
         yield
         left = [each for each in _of_tests() if each not in before]
         if left:
@@ -50,7 +50,7 @@ class LeakCheckMixin(unittest.TestCase):
 
     @classmethod
     def _tcunit_refuse_leaks(cls) -> None:
-        there = set(ledger.remaining())
+        there = set(_of_tests())
         left = [(test, entry) for test, entry in cls._tcunit_started if entry in there]
         if left:
             lines = "\n".join(f"  {test}: {described([entry])}" for test, entry in left)
@@ -61,8 +61,11 @@ class LeakCheckMixin(unittest.TestCase):
 
 
 def _of_tests() -> list[Entry]:
-    """What is on the engine, without what a runner has started for a class whose turn comes."""
-    return [each for each in ledger.remaining() if not each.is_ahead]
+    """What tests may have left: not what a runner has started for a class whose turn comes, nor
+    images, which are meant to stay until the process ends.
+    """
+    found = ledger.remaining()
+    return [each for each in found if not each.is_ahead and each.kind != IMAGE]
 
 
 def described(entries: Iterable[Entry]) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from ..connection import Endpoint
 from ..container import DockerContainer
+from ..docker_image import DockerImage
 from ..errors import EngineError
 from ..ports import Port, PortLike
 from ..wait import WaitStrategy, WaitTarget
@@ -78,7 +79,7 @@ class PostgresContainer(DockerContainer):
 
     def __init__(
         self,
-        image: str = "postgres:16-alpine",
+        image: str | DockerImage = "postgres:16-alpine",
         port: PortLike = 5432,
         username: str = "test",
         password: str = "test",

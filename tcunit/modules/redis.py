@@ -6,6 +6,7 @@ import socket
 from typing import Any
 
 from ..container import DockerContainer
+from ..docker_image import DockerImage
 from ..errors import EngineError
 from ..ports import Port, PortLike
 from ..wait import WaitStrategy, WaitTarget
@@ -59,7 +60,7 @@ class RedisContainer(DockerContainer):
 
     def __init__(
         self,
-        image: str = "redis:alpine",
+        image: str | DockerImage = "redis:alpine",
         port: PortLike = 6379,
         password: str | None = None,
         **kwargs: Any,

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 from .._session import session_id
 
 _FIRST_BYTE, _BYTES = 1 << 30, 1 << 20  # on Windows a locked byte cannot be read by others
+PAUSE = 0.05
 
 
 class SessionLock:
@@ -44,6 +47,25 @@ class SessionLock:
     def abandon(self) -> None:
         """Close a forked child's copy without giving back its parent's lock."""
         self._file.close()
+
+
+@contextlib.contextmanager
+def locked(name: str, still_wanted: Callable[[], object]) -> Iterator[None]:
+    """Do something in one process of this user at a time; without files, do it all the same.
+
+    Args:
+        name: one of few, because its file stays.
+        still_wanted: called while another process does it; raises where there is to be no more
+            waiting.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            folder().mkdir(mode=0o700, exist_ok=True)
+            file = stack.enter_context((folder() / name).open("ab"))
+            while not _try(file):
+                still_wanted()
+                time.sleep(PAUSE)
+        yield
 
 
 def folder() -> Path:

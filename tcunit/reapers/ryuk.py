@@ -24,10 +24,9 @@ from .._session import LABEL_ROOT, NAME_LABEL, SESSION_LABEL, session_id
 from ..connection import Endpoint
 from ..errors import EngineError
 from ..facts import Surroundings
-from ..images import with_prefix
+from ..fetching import fetched
 from ..log import warn
 from ..settings import (
-    IMAGE_PREFIX,
     KEEP,
     REAPERS,
     RYUK_DISABLED,
@@ -242,8 +241,9 @@ class RyukClient:
         if self._engine.kind == "ssh":
             raise Unavailable("the engine is reached by ssh, which carries no further connection")
         surroundings = Surroundings(self._engine, self._settings)
-        image = with_prefix(self._settings.get(RYUK_IMAGE), self._settings.get(IMAGE_PREFIX))
-        self._engine.image(image)
+        name = self._settings.get(RYUK_IMAGE)
+        is_ending = self._ending.is_set
+        image = fetched(self._engine, self._settings, name, is_cancelled=is_ending).name
         if self._ending.is_set():
             raise Unavailable("the process ends")
         bridge = surroundings.network("bridge")

@@ -53,7 +53,7 @@ def remove_all(engine: Engine, resources: Sequence[Resource]) -> list[Resource]:
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(WIDTH) as workers:
-        for kind in ("container", "network", "volume"):
+        for kind in ("container", "network", "volume", "image"):
             these = [each for each in resources if each.kind == kind]
             done = workers.map(lambda each: _remove(engine, each), these)
             left += [each for each, gone in zip(these, done, strict=True) if not gone]
@@ -111,6 +111,9 @@ def _remove(engine: Engine, resource: Resource) -> bool:
         elif resource.kind == "network":
             engine.free_network(resource.id)
             engine.remove_network(resource.id)
+        elif resource.kind == "image":
+            # By force it only loses its name where somebody else's container uses it.
+            engine.images.remove(resource.name, force=True)
         else:
             engine.remove_volume(resource.id)
     except EngineError:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from tcunit import DockerContainer
+from tcunit import DockerContainer, DockerImage
 from tcunit._docker import Engine, find_engine
 from tcunit._session import SESSION_LABEL, session_id
 from tcunit.connection import Endpoint
@@ -33,11 +33,12 @@ def engine() -> Engine:
 
 
 def left_over(session: str = "") -> list[str]:
-    """The names of all containers and networks of a session, by default of our own."""
+    """The names of all that a session has but its images, by default of our own."""
     if not session:
         removals.finish()
     found = engine().labelled(f"{SESSION_LABEL}={session or session_id()}")
-    return sorted(each.name for each in found)
+    # Images stay until the process ends.
+    return sorted(each.name for each in found if each.kind != "image")
 
 
 class EngineTest(unittest.TestCase):
@@ -79,7 +80,7 @@ def _refuse_left_over(before: list[str]) -> None:
         raise AssertionError(f"left on the engine: {more}")
 
 
-def sleeper(image: str = "alpine") -> DockerContainer:
+def sleeper(image: str | DockerImage = "alpine") -> DockerContainer:
     """A container that does nothing for a while."""
     return DockerContainer(image).with_command("sleep 300")
 

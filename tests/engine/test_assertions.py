@@ -671,7 +671,7 @@ class DistrolessTest(FailureTest):
         api = engine().client.api
         labels = [f"LABEL {SESSION_LABEL}={session_id()}", 'ENTRYPOINT ["/wait"]']
         image = "localhost/tcunit-distroless"
-        cls.addClassCleanup(engine().forget_image, image)
+        cls.addClassCleanup(engine().images.forget, image)
         cls.addClassCleanup(api.remove_image, image, force=True)
         content = layer("wait", program(*PROGRAMS[architecture]))
         api.import_image_from_data(content, repository=image, tag="latest", changes=labels)

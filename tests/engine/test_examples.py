@@ -14,7 +14,7 @@ from typing import NamedTuple
 from .helpers import ROOT, left_over
 
 FIRST, SHOP = "examples.first.test_first", "examples.shop.test_shop"
-FAULTS = "examples.faults.test_faults"
+FAULTS, IMAGE = "examples.faults.test_faults", "examples.image.test_image"
 FIRST_FILE = "examples/first/test_first.py"
 NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
 
@@ -36,7 +36,7 @@ def refuse(event, args):
     assert event != "socket.connect", args
 
 sys.addaudithook(refuse)
-import {FIRST}, {SHOP}, {FAULTS}
+import {FIRST}, {SHOP}, {FAULTS}, {IMAGE}
 print(sorted({{"docker", "requests"}} & set(sys.modules)))
 """
 

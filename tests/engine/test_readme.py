@@ -1,6 +1,6 @@
-"""The README tells the truth.
+"""The README and the page about images tell the truth.
 
-Its Python blocks run in their order, in one module. The test classes that a block defines must
+The Python blocks run in their order, in one module. The test classes that a block defines must
 pass, unless a ``text`` block comes next: then they must fail with just that text, where only the
 suffix of names may differ.
 """
@@ -30,6 +30,9 @@ SUFFIX = re.compile(r"-[0-9a-f]{8}\b")
 class ReadmeTest(EngineTest):
     """Runs the README's Python blocks."""
 
+    document = README
+    least = 6
+
     def setUp(self) -> None:
         super().setUp()
         self.module = types.ModuleType("readme")
@@ -38,9 +41,9 @@ class ReadmeTest(EngineTest):
 
     def test_blocks(self) -> None:
         """Every block does what it shows."""
-        blocks = blocks_of(README, "python", "text")
-        self.assertGreater(len(blocks), 5)
-        last = Block("", "", README, 0)
+        blocks = blocks_of(self.document, "python", "text")
+        self.assertGreaterEqual(len(blocks), self.least)
+        last = Block("", "", self.document, 0)
         for block, following in pairwise([*blocks, last]):
             if block.language == "python":
                 with self.subTest(line=block.line):
@@ -64,6 +67,13 @@ class ReadmeTest(EngineTest):
         block.run(names)
         new = [value for name, value in names.items() if before.get(name) is not value]
         return [each for each in new if isinstance(each, type) and each.__module__ == "readme"]
+
+
+class ImagesTest(ReadmeTest):
+    """Runs the blocks of the page about images."""
+
+    document = ROOT / "docs" / "images.md"
+    least = 4
 
 
 class ReadmeTextTest(unittest.TestCase):

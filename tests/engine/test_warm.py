@@ -192,7 +192,7 @@ with service({self.mark!r}) as mine:
         with service(f"{self.mark}-other") as other:
             self.made.add(image_of(other))
             api.commit(other.get_container_id(), *base.split(":"), changes=["LABEL x=y"])
-        engine().forget_image(base)
+        engine().images.forget(base)
         run(f"{self.mark}-changed")
         self.assertNotEqual(seen[2][0], seen[3][0])
         self.assertNotEqual(seen[2][1], seen[3][1])

@@ -124,6 +124,18 @@ OFFICIAL = (
         ),
     ),
     Official(
+        name="registry:2",
+        folder="registry",
+        packages=(*_USERLAND, "docker-registry"),
+        instructions=(
+            f"ENV PATH={_PATH}",
+            "VOLUME /var/lib/registry",
+            "EXPOSE 5000",
+            'ENTRYPOINT ["/entrypoint.sh"]',
+            'CMD ["/etc/docker/registry/config.yml"]',
+        ),
+    ),
+    Official(
         name="nicolaka/netshoot:v0.13",
         folder="netshoot",
         packages=(*_USERLAND, "iproute2", "iptables"),

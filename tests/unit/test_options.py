@@ -20,6 +20,7 @@ CHANGES: list[Callable[[DockerContainer], object]] = [
     lambda c: c.with_name("x"),
     lambda c: c.with_labels({"a": "b"}),
     lambda c: c.with_platform("linux/arm64"),
+    lambda c: c.with_pull_policy("never"),
     lambda c: c.with_kwargs(tty=True),
     lambda c: c.with_kwargs(network_mode="host"),
     lambda c: c.with_exposed_ports(80),

@@ -21,6 +21,7 @@ from tcunit.settings import (
     DOCKER_HOST,
     HOST_OVERRIDE,
     IMAGE_PREFIX,
+    PULL_POLICY,
     START_TIMEOUT,
     START_WIDTH,
     WITHOUT_ENGINE,
@@ -148,6 +149,7 @@ class WrongValueTest(SettingsCase):
         (START_WIDTH, "1.5", "allowed is a whole number from 1"),
         (START_WIDTH, "many", "allowed is a whole number from 1"),
         (WITHOUT_ENGINE, "ignore", "allowed are: fail, skip"),
+        (PULL_POLICY, "often", "allowed are: always, missing, never"),
     ]
 
     def test_in_the_environment(self) -> None:
@@ -169,6 +171,17 @@ class WrongValueTest(SettingsCase):
             f"allowed are: bridge_ip, gateway_ip, docker_host"
         )
         self.assertEqual(expected, str(caught.exception))
+
+    def test_pull_policies(self) -> None:
+        """The words, in any case, and the classes of Testcontainers for Java."""
+        for text, expected in [
+            ("Always", "always"),
+            ("never", "never"),
+            ("org.testcontainers.images.AlwaysPullPolicy", "always"),
+            ("DefaultPullPolicy", "missing"),
+        ]:
+            found = self.settings(f"pull.policy={text}").get(PULL_POLICY)
+            self.assertEqual(expected, found)
 
     def test_booleans(self) -> None:
         """Yes and no in the spellings of all Testcontainers, in any case; nothing else."""

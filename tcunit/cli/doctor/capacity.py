@@ -11,7 +11,7 @@ from typing import Any
 
 from ..._docker import Engine
 from ...facts import Surroundings
-from ...images import with_prefix
+from ...images import resolved_name
 from ...pools import PREFIX_LENGTH
 from ...reapers.dead import all_remains
 from ...settings import IMAGE_PREFIX, NET_TOOLS_IMAGE, RYUK_DISABLED, RYUK_IMAGE, SUBNETS, Settings
@@ -111,8 +111,8 @@ def images(engine: Engine, settings: Settings) -> Iterator[Finding]:
     if not settings.get(RYUK_DISABLED):
         helpers.insert(0, (RYUK_IMAGE, "for Ryuk"))
     for setting, purpose in helpers:
-        name = with_prefix(settings.get(setting), prefix.value)
-        is_there = engine.has_image(name)
+        name = resolved_name(settings.get(setting), settings)
+        is_there = engine.images.has(name)
         told = "is there" if is_there else "is not there yet, and is pulled when it is needed"
         yield Finding("images", f"{name}, {purpose}, {told}", OK if is_there else NOTE)
 

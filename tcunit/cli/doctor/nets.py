@@ -9,9 +9,9 @@ import time
 from collections.abc import Iterator
 
 from ..._docker import Engine
-from ...images import with_prefix
+from ...images import resolved_name
 from ...reapers import Reapers
-from ...settings import IMAGE_PREFIX, REAPERS, RYUK_DISABLED, RYUK_IMAGE, Settings
+from ...settings import REAPERS, RYUK_DISABLED, RYUK_IMAGE, Settings
 from .finding import NOTE, OK, PROBLEM, Finding
 
 PATIENCE = 30.0
@@ -22,9 +22,9 @@ STARTING = "not armed: starting"
 def reapers(engine: Engine, settings: Settings) -> Iterator[Finding]:
     """Each net that is chosen, and whether it could be armed; a problem if none could."""
     chosen = settings.find(REAPERS)
-    image = with_prefix(settings.get(RYUK_IMAGE), settings.get(IMAGE_PREFIX))
+    image = resolved_name(settings.get(RYUK_IMAGE), settings)
     told: dict[str, str] = {}
-    if "ryuk" in chosen.value and not settings.get(RYUK_DISABLED) and not engine.has_image(image):
+    if "ryuk" in chosen.value and not settings.get(RYUK_DISABLED) and not engine.images.has(image):
         told["ryuk"] = f"not tried: its image {image} is not there yet"
     found = {**armed(engine, settings, without=tuple(told)), **told}
     is_any = any(each.startswith("armed") for each in found.values())

@@ -1,0 +1,1 @@
+"""A web server whose image is built for the test."""
