@@ -4,7 +4,7 @@ This is the only folder that imports the Docker SDK, and it does so when the fir
 ``os.environ`` is never changed.
 """
 
-from .engine import Engine, ImageInfo, Resource
+from .engine import Engine
 from .find import (
     Candidate,
     active_context,
@@ -16,6 +16,7 @@ from .find import (
 )
 from .options import env_file, split_options
 from .refusals import NameTaken, NotThere
+from .resources import ImageInfo, Resource
 
 __all__ = [
     "Candidate",

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import EngineError, ImageNotFound
 from ..images import with_tag
+from . import resources
 from .archives import Archives
 from .frames import pieces, source_of
 from .options import parameters, refuse_unknown, split_options
 from .refusals import NotThere, translated
+from .resources import ImageInfo, Resource
 
 if TYPE_CHECKING:
     import docker
@@ -29,25 +31,6 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 REMOVAL_TIMEOUT = 10.0
-
-
-@dataclass(frozen=True)
-class ImageInfo:
-    """What an image declares, as far as it matters for a start."""
-
-    id: str
-    ports: tuple[str, ...] = ()
-    volumes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Resource:
-    """Something on an engine: its kind (``container``, ``network``, ``volume``), id and labels."""
-
-    kind: str
-    id: str
-    name: str
-    labels: Mapping[str, str]
 
 
 @dataclass
@@ -139,13 +122,19 @@ class Engine(Archives):
         """Whether an image is there, so that it need not be pulled."""
         return self._inspect_image(with_tag(name), "") is not None
 
+    def remove_image(self, name: str) -> None:
+        """Take a name from an image, which goes with its last one; no error if it is not there."""
+        with contextlib.suppress(NotThere), translated(f"removing the image {name}"):
+            self.client.api.remove_image(name)
+        self.forget_image(name)
+
     def _inspect_image(self, name: str, platform: str) -> ImageInfo | None:
         try:
             with translated(f"looking for the image {name}"):
                 found: Json = self.client.api.inspect_image(name)  # type: ignore[no-untyped-call]
         except NotThere:
             return None
-        if platform and not _fits(found, platform):
+        if platform and not resources.fits(found, platform):
             return None
         config = found.get("Config") or {}
         return ImageInfo(
@@ -347,22 +336,20 @@ class Engine(Archives):
             return self.client.api.events(filters=filters, decode=True)
 
     def labelled(self, label: str) -> list[Resource]:
-        """All containers, networks and volumes that have a label, with or without ``=value``."""
+        """All containers, networks, volumes and images with a label, with or without ``=value``."""
         api, filters = self.client.api, {"label": label}
+        found = self.containers_labelled(label)
         with translated(f"listing what has the label {label}"):
-            containers = api.containers(all=True, filters=filters)
-            networks = api.networks(filters=filters)
-            volumes = api.volumes(filters=filters).get("Volumes") or []
-        return [
-            *(
-                Resource(
-                    "container", c["Id"], (c["Names"] or [""])[0].lstrip("/"), c.get("Labels") or {}
-                )
-                for c in containers
-            ),
-            *(Resource("network", n["Id"], n["Name"], n.get("Labels") or {}) for n in networks),
-            *(Resource("volume", v["Name"], v["Name"], v.get("Labels") or {}) for v in volumes),
-        ]
+            found += resources.networks(api.networks(filters=filters))
+            found += resources.volumes(api.volumes(filters=filters).get("Volumes") or ())
+            found += resources.images(api.images(filters=filters))
+        return found
+
+    def containers_labelled(self, label: str) -> list[Resource]:
+        """All containers with a label, also those that have ended."""
+        with translated(f"listing the containers that have the label {label}"):
+            listed = self.client.api.containers(all=True, filters={"label": label})
+        return list(resources.containers(listed))
 
     def create_volume(
         self, name: str, labels: Mapping[str, str], options: Mapping[str, Any]
@@ -400,12 +387,6 @@ class Engine(Archives):
         """The SDK's own object for a network."""
         with translated(f"looking at the network {network}"):
             return self.client.networks.get(network)
-
-
-def _fits(image: Json, platform: str) -> bool:
-    system, _, rest = platform.partition("/")
-    architecture = rest.partition("/")[0]
-    return image.get("Os") == system and architecture in ("", image.get("Architecture"))
 
 
 def _no_image(name: str, reason: str) -> str:
