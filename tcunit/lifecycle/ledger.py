@@ -14,8 +14,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from .. import timings
 from .._docker import Engine, NameTaken, NotThere
@@ -25,8 +26,8 @@ from ..reapers import reapers
 from ..reapers.shares import Share
 from ..settings import Settings
 
-CONTAINER, NETWORK, VOLUME = "container", "network", "volume"
-REMOVAL_ORDER = (CONTAINER, NETWORK, VOLUME)
+CONTAINER, NETWORK, VOLUME, PROJECT = "container", "network", "volume", "Compose project"
+REMOVAL_ORDER = (CONTAINER, PROJECT, NETWORK, VOLUME)
 
 IN_FLIGHT = 10.0  # how long a removal waits for the create that is under way, in seconds
 LATE = 1.0  # how long after its sender gave up a create may still succeed, in seconds
@@ -49,6 +50,11 @@ class Entry:
     refused: bool = False
     timed_for: tuple[str, str] = field(default_factory=timings.current)
     is_ahead: bool = False  # made for a class whose turn had not come
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names by which the reapers are to know it."""
+        return (self.name,)
 
     def remove(self) -> None:
         """Remove it from the engine, if it is there and ours; no error if it is gone."""
@@ -85,6 +91,9 @@ class Entry:
         return is_ours(self.name, labels or {})
 
 
+EntryT = TypeVar("EntryT", bound=Entry)
+
+
 @dataclass
 class Ledger:
     """All resources of this process that exist or may exist, the oldest first."""
@@ -99,12 +108,19 @@ class Ledger:
         self, engine: Engine, kind: str, name: str, *, is_ahead: bool = False
     ) -> Iterator[Entry]:
         """Enter a resource before its create; taken out if the engine says that it is not made."""
-        entry = Entry(engine, kind, name, is_ahead=is_ahead)
+        with self.entering(Entry(engine, kind, name, is_ahead=is_ahead)) as entry:
+            yield entry
+
+    @contextlib.contextmanager
+    def entering(self, entry: EntryT) -> Iterator[EntryT]:
+        """The same for an entry of another kind, which may stand for several resources."""
         try:
             self._enter(entry)
-            reapers.announce(engine, kind, name)
+            for name in entry.names:
+                reapers.announce(entry.engine, entry.kind, name)
             yield entry
-            reapers.mark(name)
+            for name in entry.names:
+                reapers.mark(name)
         except NameTaken:
             self.forget(entry)  # whoever has that name, it is not ours
             raise
@@ -129,7 +145,8 @@ class Ledger:
         """Take a resource out, because it is removed."""
         with self._lock:
             self._entries.pop(entry, None)
-        reapers.forget(entry.name)
+        for name in entry.names:
+            reapers.forget(name)
 
     def remove(self, entry: Entry) -> None:
         """Remove a resource from its engine; one that cannot be removed stays in the ledger."""
@@ -140,7 +157,8 @@ class Ledger:
         """Let a resource outlive this process, however it ends."""
         with self._lock:
             self._entries.pop(entry, None)
-        reapers.keep(entry.name)
+        for name in entry.names:
+            reapers.keep(name)
 
     def remaining(self) -> list[Entry]:
         """What exists or may exist, in the order to remove it: containers first."""
