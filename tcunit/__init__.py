@@ -32,6 +32,7 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     copying                   files copied into a container that exists, and out of it
     container                 what users declare and start
     modules                   ready-made containers
+    compose                   stacks of services that Docker Compose makes
     mixins                    class fixture, connection, assertions: what a test class inherits
     case                      ContainerTestCase: reads as the whole story
     runner                    python -m tcunit run: unittest's program, which looks ahead
@@ -44,6 +45,7 @@ from __future__ import annotations
 from . import errors, wait
 from ._version import __version__
 from .case import ContainerTestCase
+from .compose import ComposeStack
 from .connection import ConnectionMode, Endpoint, using_connection_mode
 from .container import DockerContainer, GenericContainer
 from .host_ports import expose_host_port
@@ -66,6 +68,7 @@ __all__ = [
     "FailureLogsMixin",
     "LeakCheckMixin",
     # what it declares
+    "ComposeStack",
     "DockerContainer",
     "GenericContainer",
     "Network",

@@ -145,6 +145,7 @@ IMAGE_PREFIX = Setting(
     ("TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX",), str, "", ("hub.image.name.prefix",)
 )
 NET_TOOLS_IMAGE = Setting(("TCUNIT_NET_TOOLS_IMAGE",), str, "nicolaka/netshoot:v0.13")
+COMPOSE = Setting(("TCUNIT_COMPOSE",), str, "")
 START_TIMEOUT = Setting(("TCUNIT_START_TIMEOUT",), seconds, 60.0)
 START_WIDTH = Setting(("TCUNIT_START_WIDTH",), count, 16)
 TEAR_DOWN = Setting(("TCUNIT_TEAR_DOWN",), one_of("background", "wait"), "background")
