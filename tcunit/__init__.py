@@ -43,6 +43,7 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     container                 what users declare and start
     modules                   ready-made containers
     adapters                  things of other libraries that one can declare
+    compose                   stacks of services that Docker Compose makes
     mixins                    class fixture, connection, assertions: what a test class inherits
     case                      ContainerTestCase: reads as the whole story
     async_case                its asyncio twin
@@ -59,6 +60,7 @@ import typing
 from . import errors, wait
 from ._version import __version__
 from .case import ContainerTestCase
+from .compose import ComposeStack
 from .connection import ConnectionMode, Endpoint, using_connection_mode
 from .container import DockerContainer, GenericContainer
 from .docker_image import DockerImage
@@ -98,6 +100,7 @@ __all__ = [
     "FailureLogsMixin",
     "LeakCheckMixin",
     # what it declares
+    "ComposeStack",
     "DockerContainer",
     "DockerImage",
     "GenericContainer",

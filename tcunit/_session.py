@@ -22,7 +22,10 @@ WARM_LABEL = f"{LABEL_ROOT}.warm-start"
 CONTENT_LABEL = f"{LABEL_ROOT}.tcunit.content"
 SOURCE_LABEL = f"{LABEL_ROOT}.tcunit.source"
 ALIAS_LABEL = f"{LABEL_ROOT}.tcunit.alias"
+PROJECT_LABEL = "com.docker.compose.project"  # Compose's own, on all that it creates
 LONGEST_NAME = 63  # of a DNS label, because a container's name is one
+
+_OF_SERVICE = re.compile(r"-\d+|-run-[0-9a-f]+")
 
 _sessions: dict[int, str] = {}
 
@@ -59,7 +62,20 @@ def _common_labels(name: str) -> dict[str, str]:
 
 def is_ours(name: str, found: Mapping[str, str]) -> bool:
     """Whether labels say that a resource is this session's and was not only copied from one."""
-    return found.get(SESSION_LABEL) == session_id() and found.get(NAME_LABEL) == name
+    return found.get(SESSION_LABEL) == session_id() and bears_its_name(name, found)
+
+
+def bears_its_name(name: str, found: Mapping[str, str]) -> bool:
+    """Whether a resource has the name that its labels say, which a copy of its labels has not.
+
+    The containers of a Compose service share their labels: their names are the service's and a
+    number.
+    """
+    own = found.get(NAME_LABEL)
+    if own is None or not found.get(PROJECT_LABEL):
+        return own == name
+    own, name = own.replace("_", "-"), name.replace("_", "-")  # Compose has used both
+    return own == name or (name.startswith(own) and bool(_OF_SERVICE.fullmatch(name[len(own) :])))
 
 
 def check_labels(given: Mapping[str, str]) -> None:
@@ -72,9 +88,9 @@ def check_labels(given: Mapping[str, str]) -> None:
             )
 
 
-def resource_name(owner: str, attribute: str) -> str:
+def resource_name(owner: str, attribute: str, longest: int = LONGEST_NAME) -> str:
     """A new name that says where a resource comes from: ``tcunit-ShopTest-db-3f2a9c1e``."""
-    return _named(owner, attribute, os.urandom(4).hex())
+    return _named(owner, attribute, os.urandom(4).hex(), longest)
 
 
 def shared_name(stem: str, declaration: str) -> str:
@@ -82,11 +98,11 @@ def shared_name(stem: str, declaration: str) -> str:
     return _named("shared", stem, declaration[:12])
 
 
-def _named(owner: str, attribute: str, suffix: str) -> str:
+def _named(owner: str, attribute: str, suffix: str, longest: int = LONGEST_NAME) -> str:
     owner, attribute = (
         re.sub(r"[^a-zA-Z0-9_]+", "-", word).strip("-") for word in (owner, attribute)
     )
-    longest = LONGEST_NAME - len(suffix) - 1
+    longest -= len(suffix) + 1
     # A long class name gives way to the attribute's, which tells more of two resources.
     room = max(longest - len(f"tcunit--{attribute}"), 0)
     stem = "-".join(filter(None, ["tcunit", owner[:room].rstrip("-"), attribute]))

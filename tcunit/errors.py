@@ -13,6 +13,7 @@ TcunitError
 ├── StartError                a container or network could not be started
 │   ├── NotReady              it ran, but was not ready in time                (TimeoutError)
 │   ├── ContainerDied         it ended before it was ready
+│   ├── ComposeError          Docker Compose is missing, or did not do what it was told
 │   ├── StartCancelled        something else failed first, or the start was interrupted
 │   └── StartErrors           several of them at once                          (ExceptionGroup)
 ├── FaultError                a fault could not be made, or was asked for wrongly
@@ -83,6 +84,10 @@ class NotReady(StartError, TimeoutError):
 
 class ContainerDied(StartError):
     """A container ended before it was ready; the message has its exit code and last log lines."""
+
+
+class ComposeError(StartError):
+    """Docker Compose is missing, or did not do what it was told; shows the end of what it said."""
 
 
 class StartCancelled(StartError):

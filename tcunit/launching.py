@@ -351,15 +351,25 @@ class Launching:
         return str(self._made(f"the late value of {name}", value))
 
     def _made(self, what: str, value: Any) -> Any:
-        """A value itself, or what its callable makes of it now."""
-        if not callable(value):
-            return value
-        try:
-            return _rebound(value, self.launch)()
-        except Exception as error:
-            raise DeclarationError(
-                f"{self.label}: {what} could not be made: {type(error).__name__}: {error}"
-            ) from error
+        return made(self.label, what, value, self.launch)
+
+
+def made(who: str, what: str, value: Any, launch: Launch) -> Any:
+    """A value itself, or what its callable makes of it now.
+
+    A method of a declaration is called as that of its started copy.
+
+    Raises:
+        DeclarationError: it could not be made; says who wants it, and for what.
+    """
+    if not callable(value):
+        return value
+    try:
+        return _rebound(value, launch)()
+    except Exception as error:
+        raise DeclarationError(
+            f"{who}: {what} could not be made: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _fits(running: RunningContainer, container: str) -> bool:

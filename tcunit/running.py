@@ -89,6 +89,7 @@ class RunningContainer:
     logs_since: float = 0.0
     restarts_before: int = 0
     was_ready: bool = False
+    how_to_expose: str = "Add with_exposed_ports({})"
     info: Json = field(default_factory=dict)
     _logs: dict[tuple[bool, bool], LogFollower] = field(default_factory=dict)
     _look_again: bool = True
@@ -319,9 +320,10 @@ class RunningContainer:
         on_host = self.facts().on_host_network
         if wanted not in self.exposed_ports and not on_host and self.host_of is None:
             known = ", ".join(map(str, self.exposed_ports)) or "none"
+            number = wanted.number if wanted.protocol == "tcp" else wanted
             raise PortNotExposed(
                 f"port {wanted} of {self.description} is not exposed; exposed: {known}. "
-                f"Add with_exposed_ports({wanted.number if wanted.protocol == 'tcp' else wanted})."
+                f"{self.how_to_expose.format(number)}."
             )
         return wanted
 

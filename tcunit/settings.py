@@ -161,6 +161,7 @@ PULL_POLICY = Setting(("TCUNIT_PULL_POLICY",), pull_policy, "missing", ("pull.po
 AUTH_CONFIG = Setting(("DOCKER_AUTH_CONFIG",), str, "", ("docker.auth.config",))
 BUILDKIT = Setting[bool | None](("DOCKER_BUILDKIT",), boolean, None)
 NET_TOOLS_IMAGE = Setting(("TCUNIT_NET_TOOLS_IMAGE",), str, "nicolaka/netshoot:v0.13")
+COMPOSE = Setting(("TCUNIT_COMPOSE",), str, "")
 START_TIMEOUT = Setting(("TCUNIT_START_TIMEOUT",), seconds, 60.0)
 START_WIDTH = Setting(("TCUNIT_START_WIDTH",), count, 16)
 TEAR_DOWN = Setting(("TCUNIT_TEAR_DOWN",), one_of("background", "wait"), "background")

@@ -14,10 +14,11 @@ from .find import (
     find_engine,
     usual_sockets,
 )
-from .images import ImageInfo, Resource
+from .images import ImageInfo
 from .lent import lent
 from .options import env_file, split_options
 from .refusals import NameTaken, NotThere
+from .resources import Resource
 
 __all__ = [
     "Candidate",

@@ -6,7 +6,6 @@ Calls are the SDK's low-level ones: one round trip each, where the high-level on
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -15,11 +14,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import EngineError
+from . import resources
 from .archives import Archives
 from .frames import pieces, source_of
-from .images import Images, Resource
+from .images import Images
 from .options import parameters, refuse_unknown, split_options
 from .refusals import NotThere, translated
+from .resources import Resource
 
 if TYPE_CHECKING:
     import docker
@@ -295,34 +296,17 @@ class Engine(Archives):
     def labelled(self, label: str) -> list[Resource]:
         """Containers, networks, volumes and images with a label, with or without ``=value``."""
         api, filters = self.client.api, {"label": label}
+        found = self.containers_labelled(label)
         with translated(f"listing what has the label {label}"):
-            containers = api.containers(all=True, filters=filters)
-            networks = api.networks(filters=filters)
-            volumes = api.volumes(filters=filters).get("Volumes") or []
-        return [
-            *(
-                Resource(
-                    "container", c["Id"], (c["Names"] or [""])[0].lstrip("/"),
-                    c.get("Labels") or {}, c.get("State") or "", float(c.get("Created") or 0),
-                )
-                for c in containers
-            ),
-            *(
-                Resource(
-                    "network", n["Id"], n["Name"], n.get("Labels") or {},
-                    created=_seconds(n.get("Created")),
-                )
-                for n in networks
-            ),
-            *(
-                Resource(
-                    "volume", v["Name"], v["Name"], v.get("Labels") or {},
-                    created=_seconds(v.get("CreatedAt")),
-                )
-                for v in volumes
-            ),
-            *self.images.labelled(label),
-        ]  # fmt: skip
+            found += resources.networks(api.networks(filters=filters))
+            found += resources.volumes(api.volumes(filters=filters).get("Volumes") or ())
+        return [*found, *self.images.labelled(label)]
+
+    def containers_labelled(self, label: str) -> list[Resource]:
+        """All containers with a label, also those that have ended."""
+        with translated(f"listing the containers that have the label {label}"):
+            listed = self.client.api.containers(all=True, filters={"label": label})
+        return list(resources.containers(listed))
 
     def create_volume(
         self, name: str, labels: Mapping[str, str], options: Mapping[str, Any]
@@ -360,15 +344,3 @@ class Engine(Archives):
         """The SDK's own object for a network."""
         with translated(f"looking at the network {network}"):
             return self.client.networks.get(network)
-
-
-def _seconds(text: object) -> float:
-    """A time as an engine writes it, in seconds since the epoch; 0 where it is none."""
-    from datetime import datetime
-
-    try:
-        # Nine digits after the point are more than Python takes.
-        moment = datetime.fromisoformat(re.sub(r"\.\d+", "", str(text)))
-        return float(moment.timestamp())
-    except ValueError:
-        return 0.0

@@ -20,6 +20,7 @@ from ..progress import Layers, Task, board
 from ..settings import Settings
 from .auth import Credentials, credentials_for
 from .refusals import NotThere, translated
+from .resources import Resource
 from .streams import posted, refuse_cancelled
 from .transient import persistently
 
@@ -42,21 +43,6 @@ class ImageInfo:
     name: str = ""
     architecture: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Resource:
-    """Something on an engine: its kind (``container``, ``image``, …), id, name and labels.
-
-    ``created`` is in seconds since the epoch, by the engine's clock; 0 where it does not say.
-    """
-
-    kind: str
-    id: str
-    name: str
-    labels: Mapping[str, str]
-    state: str = ""
-    created: float = 0.0
 
 
 class Images:
@@ -231,7 +217,8 @@ def _key(name: str, platform: str | None) -> Key:
 def _called(listed: Json) -> str:
     names = listed.get("RepoTags") or []
     label = (listed.get("Labels") or {}).get(NAME_LABEL)
-    return str(label if label in names else (names or [listed["Id"]])[0])
+    is_borne = label in names or f"{label}:latest" in names
+    return str(label if is_borne else (names or [listed["Id"]])[0])
 
 
 def _fits(image: Json, platform: str) -> bool:

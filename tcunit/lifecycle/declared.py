@@ -190,6 +190,10 @@ class Declared(ABC):
     def before_test(self) -> None:
         """Bring it into the state that tests begin with, where that was asked for."""
 
+    def parts(self) -> Iterable[Declared]:
+        """The started things that it consists of, where it is more than one."""
+        return ()
+
     # -- before its class's turn ------------------------------------------------------------------
 
     def why_not_ahead(self, resolve: Callable[[Any], Any]) -> str:

@@ -67,8 +67,9 @@ class ClassFixture:
         return self._started.get(id(declaration), declaration)
 
     def things(self) -> list[Declared]:
-        """Everything that it starts, those included that no attribute holds."""
-        return [thing for thing in self._graph if thing.is_started]
+        """Everything that it starts, those included that no attribute holds, and their parts."""
+        started = [thing for thing in self._graph if thing.is_started]
+        return [*started, *(part for thing in started for part in thing.parts())]
 
     def start(self) -> None:
         """Start everything that the class declares, or take over what was started ahead.

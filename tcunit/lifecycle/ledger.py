@@ -15,9 +15,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from .. import timings
 from .._docker import Engine, NameTaken, NotThere
@@ -28,7 +28,8 @@ from ..reapers.shares import Share
 from ..settings import Settings
 
 CONTAINER, NETWORK, VOLUME, IMAGE = "container", "network", "volume", "image"
-REMOVAL_ORDER = (CONTAINER, NETWORK, VOLUME, IMAGE)
+PROJECT = "Compose project"
+REMOVAL_ORDER = (CONTAINER, PROJECT, NETWORK, VOLUME, IMAGE)
 
 IN_FLIGHT = 10.0  # how long a removal waits for the create that is under way, in seconds
 LATE = 1.0  # how long after its sender gave up a create may still succeed, in seconds
@@ -51,6 +52,11 @@ class Entry:
     refused: bool = False
     timed_for: tuple[str, str] = field(default_factory=timings.current)
     is_ahead: bool = False  # made for a class whose turn had not come
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names by which the reapers are to know it."""
+        return (self.name,)
 
     def remove(self) -> None:
         """Remove it from the engine, if it is there and ours; no error if it is gone."""
@@ -101,6 +107,9 @@ class Entry:
         return self.engine.inspect(self.name)["Config"].get("Labels") or {}
 
 
+EntryT = TypeVar("EntryT", bound=Entry)
+
+
 @dataclass
 class Ledger:
     """All resources of this process that exist or may exist, the oldest first."""
@@ -115,12 +124,19 @@ class Ledger:
         self, engine: Engine, kind: str, name: str, *, is_ahead: bool = False
     ) -> Iterator[Entry]:
         """Enter a resource before its create; taken out if the engine says that it is not made."""
-        entry = Entry(engine, kind, name, is_ahead=is_ahead)
+        with self.entering(Entry(engine, kind, name, is_ahead=is_ahead)) as entry:
+            yield entry
+
+    @contextlib.contextmanager
+    def entering(self, entry: EntryT) -> Iterator[EntryT]:
+        """The same for an entry of another kind, which may stand for several resources."""
         try:
             self._enter(entry)
-            reapers.announce(engine, kind, name)
+            for name in entry.names:
+                reapers.announce(entry.engine, entry.kind, name)
             yield entry
-            reapers.mark(name)
+            for name in entry.names:
+                reapers.mark(name)
         except NameTaken:
             self.forget(entry)  # whoever has that name, it is not ours
             raise
@@ -145,7 +161,8 @@ class Ledger:
         """Take a resource out, because it is removed."""
         with self._lock:
             self._entries.pop(entry, None)
-        reapers.forget(entry.name)
+        for name in entry.names:
+            reapers.forget(name)
 
     def remove(self, entry: Entry) -> None:
         """Remove a resource from its engine; one that cannot be removed stays in the ledger."""
@@ -156,7 +173,8 @@ class Ledger:
         """Let a resource outlive this process, however it ends."""
         with self._lock:
             self._entries.pop(entry, None)
-        reapers.keep(entry.name)
+        for name in entry.names:
+            reapers.keep(name)
 
     def holds(self, entry: Entry) -> bool:
         """Whether a resource is this process's to remove; what is kept or gone is not."""

@@ -217,9 +217,12 @@ def _evidence(
     settings = Settings()
     lines, artifacts = settings.get(FAILURE_LINES), settings.get(ARTIFACTS)
     started = [each for each in fixture.things() if each.is_started]
-    containers = [
-        (each.label, each.running) for each in started if isinstance(each, DockerContainer)
-    ]
+    by_id = {  # a part of a stack may be an attribute, too
+        each.running.id: (each.label, each.running)
+        for each in reversed(started)
+        if isinstance(each, DockerContainer)
+    }
+    containers = list(by_id.values())[::-1]
     if not containers or not (lines or artifacts):
         return []
     if artifacts and test not in folders:

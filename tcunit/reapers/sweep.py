@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 
 from .._docker import Engine, Resource
-from .._session import LABEL_ROOT, NAME_LABEL, SESSION_LABEL
+from .._session import LABEL_ROOT, NAME_LABEL, SESSION_LABEL, bears_its_name
 from ..errors import EngineError
 
 QUIET = 0.5
@@ -34,7 +34,12 @@ def left_by(engine: Engine, session: str) -> list[Resource]:
 
 def is_named(resource: Resource) -> bool:
     """Whether a resource bears the name of its label, which a copy of its labels does not."""
-    return resource.labels.get(NAME_LABEL) == resource.name
+    return bears_its_name(resource.name, resource.labels)
+
+
+def name_told(resource: Resource) -> str:
+    """The name under which a resource was announced: that of its label, if it has one."""
+    return resource.labels.get(NAME_LABEL, resource.name)
 
 
 def ryuks_of(engine: Engine, session: str = "") -> list[Resource]:
@@ -87,12 +92,12 @@ def sweep(
     seen: list[Resource] = []
     while time.monotonic() - began < LIMIT:
         try:
-            seen = [each for each in left_by(engine, session) if each.name not in kept]
+            seen = [each for each in left_by(engine, session) if name_told(each) not in kept]
             ryuks = [] if seen else ryuks_of(engine, session)
         except EngineError:
             time.sleep(PAUSE)  # the engine may be restarting
             continue
-        awaited -= {each.name for each in [*seen, *ryuks]}
+        awaited -= {name_told(each) for each in [*seen, *ryuks]}
         if seen:
             remove_all(engine, seen)
             quiet_since = time.monotonic()

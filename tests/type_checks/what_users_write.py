@@ -10,6 +10,7 @@ from typing import Self, assert_type
 
 from tcunit import (
     AsyncContainerTestCase,
+    ComposeStack,
     ConnectionMode,
     ContainerTestCase,
     DockerContainer,
@@ -21,6 +22,7 @@ from tcunit import (
     wait,
 )
 from tcunit.adapters import ForeignContainer
+from tcunit.compose import ComposeNetwork, ComposeService
 from tcunit.modules import NginxContainer, PostgresContainer, RedisContainer
 
 
@@ -49,6 +51,9 @@ class ShopTest(ContainerTestCase):
     workers = [worker.copy(), worker.copy()]
     web = GenericContainer("nginx").with_bind_ports("443/tcp", 8443).waiting_for(wait.for_http("/"))
 
+    stack = ComposeStack("compose.yml", env={"DB": db.get_connection_url, "NET": backend})
+    page = stack["page"].waiting_for(wait.for_port(80))
+
     def test_types(self) -> None:
         assert_type(self.backend, Network)
         assert_type(self.db, PostgresContainer)
@@ -57,6 +62,10 @@ class ShopTest(ContainerTestCase):
         assert_type(self.queue.copy().with_env("A", "b"), QueueContainer)
         assert_type(self.workers, list[DockerContainer])
         assert_type(self.web, DockerContainer)
+        assert_type(self.stack.waiting_for("page", wait.for_port(80)), ComposeStack)
+        assert_type(self.stack["page"], ComposeService)
+        assert_type(self.stack.network("front"), ComposeNetwork)
+        assert_type(self.page, ComposeService)
         assert_type(self.db.get_connection_url(), str)
         assert_type(self.queue.get_exposed_port(5672), int)
         assert_type(self.queue.get_container_host_ip(), str)

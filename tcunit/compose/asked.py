@@ -1,0 +1,76 @@
+"""What is asked for of a stack: the frozen request, and the options that tell it to Compose."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+
+from ..errors import DeclarationError
+from ..lifecycle.declared import Declared
+from ..settings import START_TIMEOUT, Settings
+from ..wait import WaitStrategy
+
+PULLS = ("always", "missing", "never")
+REMOVALS = ("built", "all", "none")
+
+File = str | PathLike[str]
+Value = str | Declared | Callable[[], object]
+
+
+def paths(given: File | Iterable[File] | None) -> tuple[Path, ...]:
+    """One path or several, as several."""
+    if given is None:
+        return ()
+    several = [given] if isinstance(given, str | PathLike) else given
+    return tuple(Path(each).expanduser() for each in several)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Everything that was declared about one stack."""
+
+    files: tuple[Path, ...]
+    folder: Path | None = None
+    env_files: tuple[Path, ...] = ()
+    profiles: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    env: Mapping[str, Value] = field(default_factory=dict)
+    scale: Mapping[str, int] = field(default_factory=dict)
+    build: bool = False
+    pull: str | None = None
+    wait: bool = False
+    remove_images: str = "built"
+    dependencies: tuple[Declared, ...] = ()
+    waits: Mapping[str, WaitStrategy] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Refuse what cannot be meant."""
+        if not self.files:
+            raise DeclarationError("no Compose file: give one, as in ComposeStack('compose.yml')")
+        for name, value, allowed in (
+            ("pull", self.pull or PULLS[0], PULLS),
+            ("remove_images", self.remove_images, REMOVALS),
+        ):
+            if value not in allowed:
+                raise DeclarationError(f"{name}={value!r}: allowed are {', '.join(allowed)}")
+
+    def options(self) -> list[str]:
+        """The options of Compose's command."""
+        folder = ["--project-directory", str(self.folder.absolute())] if self.folder else []
+        env_files = [word for each in self.env_files for word in ("--env-file", str(each))]
+        profiles = [word for each in self.profiles for word in ("--profile", each)]
+        return [*folder, *env_files, *profiles]
+
+    def options_of_up(self, settings: Settings) -> list[str]:
+        """The options of ``up``."""
+        limit = math.ceil(settings.get(START_TIMEOUT))
+        return [
+            "--quiet-pull",
+            *(["--build"] if self.build else []),
+            *(["--pull", self.pull] if self.pull else []),
+            *(["--wait", "--wait-timeout", str(limit)] if self.wait else []),
+            *(f"--scale={service}={number}" for service, number in self.scale.items()),
+        ]

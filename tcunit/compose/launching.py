@@ -1,0 +1,214 @@
+"""From what was asked for of a stack to services that are ready.
+
+Compose is asked what the files mean, then to make that with our labels; what it made is looked up
+by one listing. Nothing is removed here: the entry in the ledger says how.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+from typing import Any
+
+from .. import _session, timings
+from .._docker import Resource
+from ..errors import ComposeError, DeclarationError, EngineError, StartCancelled, StartErrors
+from ..launching import made
+from ..lifecycle.declared import Declared, Launch
+from ..lifecycle.ledger import CONTAINER, NETWORK, PROJECT, VOLUME, Entry, ledger
+from ..masking import Secrets
+from ..ports import Port
+from ..running import RunningContainer, state_of
+from ..settings import IMAGE_PREFIX
+from .asked import Asked, Value
+from .cli import environment_for, find_compose
+from .model import Model, further_file
+from .project import Calls, ProjectEntry, run_up, side_by_side
+from .service import (
+    NUMBER_LABEL,
+    ONE_OFF_LABEL,
+    SERVICE_LABEL,
+    ComposeNetwork,
+    ComposeService,
+    ServiceWaitStrategy,
+    Stack,
+    attached,
+)
+
+LONGEST_PROJECT = 40
+
+
+class StackLaunching:
+    """One start of one stack.
+
+    Args:
+        owner, stem: what the name of its project is made of.
+    """
+
+    def __init__(self, stack: Stack, asked: Asked, launch: Launch, owner: str, stem: str) -> None:
+        self.stack, self.asked, self.launch = stack, asked, launch
+        self.project = _session.resource_name(owner, stem, LONGEST_PROJECT).lower()
+        self.model = Model(self.project)
+        self.entry: ProjectEntry | None = None
+        self.kept: list[Entry] = []
+        self.services: dict[tuple[str, int], ComposeService] = {}
+        self.networks: dict[str, ComposeNetwork] = {}
+
+    def run(self) -> None:
+        """Have Compose make it, and wait until its services are ready.
+
+        Raises:
+            ComposeError: Compose is missing, or failed.
+            NotReady: a service was not ready in time.
+            ContainerDied: a service ended first.
+        """
+        calls = self._calls()
+        self.model = calls.model()
+        self._check_waits()
+        self.launch.admit(self.stack.label)
+        with timings.spent("create"):
+            self._up(calls)
+        self._attach()
+        with timings.spent("wait"):
+            self._await_ready()
+
+    def network(self, key: str) -> ComposeNetwork:
+        """A network that it has made."""
+        if key not in self.model.networks:
+            known = ", ".join(self.model.networks) or "none"
+            raise DeclarationError(
+                f"{self.stack.label} makes no network {key!r}; it makes: {known}"
+            )
+        if key not in self.networks:
+            self.networks[key] = ComposeNetwork(self.stack, key)
+            self.networks[key].attach(self.launch, self.model.networks[key])
+        return self.networks[key]
+
+    # -- making -----------------------------------------------------------------------------------
+
+    def _calls(self) -> Calls:
+        asked, settings = self.asked, self.launch.settings
+        given = {name: self._value(name, each) for name, each in asked.env.items()}
+        return Calls(
+            find_compose(settings), self.stack.label, self.project,
+            [each.absolute() for each in asked.files], asked.options(), asked.services, given,
+            {**environment_for(self.launch.engine, settings.environ), **given},
+        )  # fmt: skip
+
+    def _value(self, name: str, value: Value) -> str:
+        if isinstance(value, Declared):
+            thing: Any = self.launch.resolve(value)
+            return str(thing.name)
+        return str(made(self.stack.label, f"the late value of {name}", value, self.launch))
+
+    def _check_waits(self) -> None:
+        if unknown := sorted(set(self.asked.waits) - set(self.model.services)):
+            raise DeclarationError(
+                f"{self.stack.label}: waiting_for({unknown[0]!r}, …): no such service is started, "
+                f"but {', '.join(sorted(self.model.services))}. Is it in services=… and its "
+                f"profile in profiles=…?"
+            )
+
+    def _up(self, calls: Calls) -> None:
+        asked, settings, model = self.asked, self.launch.settings, self.model
+        prefix = settings.get(IMAGE_PREFIX)
+        removes = asked.remove_images
+        built = model.built if removes != "none" else {}
+        command = calls.up(further_file(model, prefix, built), asked.options_of_up(settings))
+        entry = ProjectEntry(
+            self.launch.engine, PROJECT, self.project, command=command,
+            told=[*model.names, *built.values()],
+            images=model.images(prefix) if removes == "all" else (),
+        )  # fmt: skip
+        with ledger.entering(entry) as self.entry:
+            try:
+                run_up(command, calls, model, self.launch.is_cancelled)
+            except ComposeError as error:
+                raise ComposeError(f"{error}{self._last_words()}") from None
+
+    def _made(self) -> list[Resource]:
+        """The containers that Compose has made; takes note of all that can be kept."""
+        engine = self.launch.engine
+        found = [
+            each
+            for each in engine.containers_labelled(f"{_session.PROJECT_LABEL}={self.project}")
+            if each.labels.get(ONE_OFF_LABEL) != "True" and _session.is_ours(each.name, each.labels)
+        ]
+        self.kept = [
+            *([self.entry] if self.entry is not None else []),
+            *(Entry(engine, CONTAINER, each.name, each.id) for each in found),
+            *(Entry(engine, NETWORK, name, name) for name in self.model.networks.values()),
+            *(Entry(engine, VOLUME, name, name) for name in self.model.volumes.values()),
+        ]
+        return found
+
+    def _last_words(self) -> str:
+        """What those containers logged last for which an ``up`` has failed."""
+        with contextlib.suppress(EngineError):
+            self._attach()
+            return "".join(_last_words(each.running) for each in self.services.values())
+        return ""
+
+    # -- attaching --------------------------------------------------------------------------------
+
+    def _attach(self) -> None:
+        made = [(self._service_of(each), each) for each in self._made()]
+        self.services = {(each.service, each.index): each for each, _ in sorted(made, key=_order)}
+        jobs = [functools.partial(self._attach_one, *each) for each in made]
+        if errors := side_by_side(jobs):
+            raise errors[0]
+        by_id = {each.running.id: each.running for each in self.services.values()}
+        for running in by_id.values():
+            mode = str(running.info["HostConfig"].get("NetworkMode") or "")
+            running.host_of = by_id.get(mode.removeprefix("container:"))
+
+    def _service_of(self, container: Resource) -> ComposeService:
+        number = container.labels.get(NUMBER_LABEL, "1")
+        return ComposeService(self.stack, container.labels[SERVICE_LABEL], int(number))
+
+    def _attach_one(self, service: ComposeService, container: Resource) -> None:
+        running = attached(self.launch, container, service)
+        published = running.info["HostConfig"].get("PortBindings") or {}
+        default = ServiceWaitStrategy([Port.parse(each) for each in published])
+        service.attach(running, self.asked.waits.get(service.service, default))
+
+    def _await_ready(self) -> None:
+        """Wait for all of them side by side; the first that fails ends the others' waits."""
+        failed = threading.Event()
+        services = list(self.services.values())
+        for each in services:
+            each.running.is_cancelled = lambda: failed.is_set() or self.launch.is_cancelled()
+        case, _ = timings.current()
+        errors = side_by_side([functools.partial(_wait, each, failed, case) for each in services])
+        causes = [each for each in errors if not isinstance(each, StartCancelled)] or errors
+        if len(causes) > 1:
+            raise StartErrors(f"{len(causes)} services of {self.stack.label} failed", causes)
+        if causes:
+            raise causes[0]
+        for each in services:
+            each.running.is_cancelled = None
+
+
+def _order(made: tuple[ComposeService, Resource]) -> tuple[str, int]:
+    return made[0].service, made[0].index
+
+
+def _wait(service: ComposeService, failed: threading.Event, case: str) -> None:
+    """Wait for one service in a thread of its own, and tell the others if it fails."""
+    try:
+        with timings.spent("wait", case, service.label):
+            service.await_ready()
+    except BaseException:
+        failed.set()
+        raise
+
+
+def _last_words(running: RunningContainer) -> str:
+    """What a container logged last, if it has failed."""
+    state = state_of(running.info)
+    has_failed = state.health == "unhealthy" if state.running else state.exit_code != 0
+    if not has_failed:
+        return ""
+    text = f"\n{running.description}: {state}{running.log_tail()}"
+    return Secrets.of(running.info).mask(text)

@@ -1,0 +1,212 @@
+"""A Compose project of ours: the calls that make it, and its entry in the ledger.
+
+Compose only makes. What it made is removed by us, as everything is: by the labels that are on it,
+with calls to the engine, so that the removal is the same in every net and needs no file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .._docker import Engine, Resource
+from .._session import PROJECT_LABEL, is_ours
+from ..errors import ComposeError, EngineError, StartCancelled
+from ..lifecycle.ledger import LATE, PAUSE, Entry
+from ..log import debug
+from ..masking import Secrets
+from .cli import Compose
+from .command import Command
+from .model import Model, secrets_of
+
+LAST_LINES = 20
+CONFIG_LIMIT = 60.0  # seconds
+_PROGRESS = re.compile(
+    r"^\s*(Container|Network|Volume|Image)\s+\S+\s+(\w+ing|Created|Started|Built|Pulled|Healthy"
+    r"|Running|Exited|Skipped)\s*(\d[\d.]*s)?\s*$"
+)
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The calls to Compose's command about one project.
+
+    Args:
+        files: the user's.
+        options: for the command itself, as ``--profile``.
+        services: those to start, with what they depend on; none means all.
+        given: the variables that the test sets.
+        environ: the whole environment of the command.
+    """
+
+    compose: Compose
+    label: str
+    project: str
+    files: Sequence[Path]
+    options: Sequence[str]
+    services: Sequence[str]
+    given: Mapping[str, str]
+    environ: Mapping[str, str]
+
+    def model(self) -> Model:
+        """What the files mean; raises ComposeError with what Compose says is wrong with them."""
+        words = [*self._words(), "config", "--format", "json", *self.services]
+        try:
+            done = subprocess.run(
+                words, stdin=subprocess.DEVNULL, capture_output=True, env=dict(self.environ),
+                timeout=CONFIG_LIMIT,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ComposeError(f"{self.label}: {self.compose} cannot be run: {error}") from error
+        said = done.stderr.decode(errors="replace")
+        secrets = self.secrets(Model(self.project))
+        if done.returncode != 0:
+            raise ComposeError(self._failed("config", done.returncode, said, secrets))
+        if said.strip():
+            debug("%s: %s", self.label, secrets.mask(said.strip()))
+        return Model.read(self.project, done.stdout.decode())
+
+    def up(self, further: str, options: Sequence[str]) -> Command:
+        """The command that creates and starts everything; not run yet."""
+        words = [*self._words(), "-f", "-", "up", "--detach", *options, *self.services]
+        return Command(words, self.environ, further)
+
+    def secrets(self, model: Model) -> Secrets:
+        """What must not be shown of what Compose says."""
+        return secrets_of(self.given, self.environ, model)
+
+    def why_failed(self, command: Command, model: Model) -> str:
+        """What to say of an ``up`` that failed."""
+        return self._failed("up", command.code, command.said, self.secrets(model))
+
+    def _words(self) -> list[str]:
+        files = [word for each in self.files for word in ("-f", str(each))]
+        fixed = ["--ansi", "never", "--project-name", self.project]
+        return [*self.compose.words, *fixed, *self.options, *files]
+
+    def _failed(self, verb: str, code: int, said: str, secrets: Secrets) -> str:
+        lines = [line.rstrip() for line in secrets.mask(said).splitlines()]
+        lines = [line for line in lines if line and not _PROGRESS.match(line)][-LAST_LINES:]
+        shown = "\n".join(f"  | {line}" for line in lines) or "  | (it said nothing)"
+        files = ", ".join(map(str, self.files))
+        return (
+            f"{self.label}: '{self.compose} {verb}' failed (exit code {code}) for {files}:\n{shown}"
+        )
+
+
+@dataclass(eq=False)
+class ProjectEntry(Entry):
+    """Everything that Compose makes for a project, as one entry of the ledger.
+
+    Attributes:
+        told: the names that the labels have.
+        images: those to remove at the end.
+        command: the ``up`` that made it.
+    """
+
+    told: Sequence[str] = ()
+    images: Sequence[str] = ()
+    command: Command | None = field(default=None)
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names by which the reapers are to know its parts."""
+        return self.told
+
+    def remove(self) -> None:
+        """Remove all that is there of it; what an ``up`` that was cut makes late, too.
+
+        Raises:
+            EngineError: some of it could not be removed; names all of that.
+        """
+        if self.command is not None:
+            self.command.cut()
+        was_cut = self.command is not None and self.command.was_cut
+        deadline = time.monotonic() + (LATE if was_cut else 0.0)
+        while True:
+            found = self.found()
+            remove_all(self.engine, found)
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(PAUSE)
+        for image in self.images:
+            with contextlib.suppress(EngineError):  # somebody else uses it
+                self.engine.images.remove(image)
+
+    def found(self) -> list[Resource]:
+        """What is there of it."""
+        found = self.engine.labelled(f"{PROJECT_LABEL}={self.name}")
+        return [each for each in found if is_ours(each.name, each.labels)]
+
+
+def remove_all(engine: Engine, resources: Sequence[Resource]) -> None:
+    """Remove resources, those of a kind side by side; raises EngineError of what is left."""
+    problems: list[Exception] = []
+    for kind, remove in _REMOVALS.items():
+        of_kind = [each for each in resources if each.kind == kind]
+        problems += side_by_side([functools.partial(remove, engine, each) for each in of_kind])
+    if problems:
+        raise EngineError("; ".join(map(str, problems)))
+
+
+def _remove_network(engine: Engine, network: Resource) -> None:
+    engine.free_network(network.id)
+    engine.remove_network(network.id)
+
+
+_REMOVALS: Mapping[str, Callable[[Engine, Resource], None]] = {
+    "container": lambda engine, each: engine.remove_container(each.id),
+    "network": _remove_network,
+    "volume": lambda engine, each: engine.remove_volume(each.id),
+    "image": lambda engine, each: engine.images.remove(each.name),
+}
+
+
+def side_by_side(jobs: Sequence[Callable[[], None]]) -> list[Exception]:
+    """Do some jobs, each in a thread, and return their errors.
+
+    Plain threads, because executors refuse to work when the interpreter ends.
+    """
+    errors: list[Exception] = []
+
+    def do(job: Callable[[], None]) -> None:
+        try:
+            job()
+        except Exception as error:
+            errors.append(error)
+
+    threads = [
+        threading.Thread(target=do, args=(job,), name="tcunit-compose", daemon=True)
+        for job in jobs[1:]
+    ]
+    for thread in threads:
+        thread.start()
+    for job in jobs[:1]:  # a single one needs no thread
+        do(job)
+    for thread in threads:
+        thread.join()
+    return errors
+
+
+def run_up(command: Command, calls: Calls, model: Model, is_cancelled: Callable[[], bool]) -> None:
+    """Run an ``up`` to its end.
+
+    Raises:
+        ComposeError: it failed.
+        StartCancelled: it is not wanted any more; what it made may be half done.
+    """
+    try:
+        command.run(is_cancelled)
+    except OSError as error:
+        raise ComposeError(f"{calls.label}: {calls.compose} cannot be run: {error}") from error
+    if command.was_cut:
+        raise StartCancelled(f"{calls.label} was not started, because the start was given up")
+    if command.code != 0:
+        raise ComposeError(calls.why_failed(command, model))
