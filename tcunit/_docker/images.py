@@ -42,6 +42,7 @@ class ImageInfo:
     name: str = ""
     architecture: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    env: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Images:
         return ImageInfo(
             found["Id"], tuple(config.get("ExposedPorts") or ()),
             tuple(config.get("Volumes") or ()), name, found.get("Architecture") or "",
-            config.get("Labels") or {},
+            config.get("Labels") or {}, tuple(config.get("Env") or ()),
         )  # fmt: skip
 
     def labelled(self, label: str) -> list[Resource]:
