@@ -19,7 +19,9 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     connection                modes and endpoints: the pure resolver
     facts                     what can be known about where we run, for the resolver
     reapers                   who removes what a killed process left
+    measured                  which code in a container counts for coverage
     request  running          what is asked for (frozen); what you get
+    measuring                 coverage of the Python that runs in containers
     fingerprint               the hash of a whole declaration
     lifecycle                 order, events, ledger, starting and stopping sets of things
     sharing                   one container or network for several processes and runs
@@ -70,6 +72,7 @@ from .lifecycle.references import omitted
 from .mixins.assertions import ContainerAssertionsMixin
 from .mixins.connection import ConnectionMixin
 from .mixins.containers import ContainersMixin
+from .mixins.coverage import CoverageMixin
 from .mixins.each_mode import each_connection_mode
 from .mixins.failure_logs import FailureLogsMixin
 from .mixins.leaks import LeakCheckMixin
@@ -97,6 +100,7 @@ __all__ = [
     "ContainerAssertionsMixin",
     "ContainerTestCase",
     "ContainersMixin",
+    "CoverageMixin",
     "FailureLogsMixin",
     "LeakCheckMixin",
     # what it declares

@@ -5,12 +5,18 @@ from __future__ import annotations
 from .mixins.assertions import ContainerAssertionsMixin
 from .mixins.connection import ConnectionMixin
 from .mixins.containers import ContainersMixin
+from .mixins.coverage import CoverageMixin
 from .mixins.failure_logs import FailureLogsMixin
 from .mixins.leaks import LeakCheckMixin
 
 
 class ContainerTestCase(
-    FailureLogsMixin, ContainersMixin, LeakCheckMixin, ConnectionMixin, ContainerAssertionsMixin
+    FailureLogsMixin,
+    ContainersMixin,
+    LeakCheckMixin,
+    CoverageMixin,
+    ConnectionMixin,
+    ContainerAssertionsMixin,
 ):
     """A test case whose class attributes are containers and networks.
 

@@ -26,6 +26,7 @@ from .lifecycle.fixture import check_fixed_ports, launch_for
 from .lifecycle.ledger import Entry, ledger
 from .lifecycle.references import graph_of
 from .lifecycle.startup import StartSet
+from .measuring import measurement_for
 from .network import Network
 from .ports import Port, PortLike
 from .request import ContainerRequest, Late
@@ -134,6 +135,8 @@ class DockerContainer(Copying, Faults):
     def is_apart(self) -> bool:
         """Whether it uses nothing that is not its set's own, and is removed as all are."""
         is_plain = type(self).release is DockerContainer.release and not self.is_shared
+        if self._launching is not None and self._launching.measurement is not None:
+            return False  # its coverage is wanted before this process writes its own
         return is_plain and (self._prepared or self._request).is_apart
 
     # -- alone ------------------------------------------------------------------------------------
@@ -171,6 +174,9 @@ class DockerContainer(Copying, Faults):
                 named and that did not exist.
         """
         ours = None if self.is_shared else self._running
+        if not (force and delete_volume):
+            for entry in self.kept():
+                entry.take_leave()
         if ours is not None and not force:
             ours.engine.stop(ours.id, self._request.options.get("stop_timeout", STOP_TIMEOUT))
         if ours is not None and not delete_volume:
@@ -257,8 +263,13 @@ class DockerContainer(Copying, Faults):
         owner = launch.owner or self._declared_in
         stem = self._attribute or short_name(self.image)
         place = self.place if self.is_shared else None
-        begin = _warm_start(launch, self.label, stem, self.place) if asked.warm else None
-        self._launching = Launching(asked, launch, self.label, owner, stem, place, begin)
+        of_class = None if place is not None or asked.warm else launch.measured
+        measurement = measurement_for(asked, of_class, self.label)
+        is_warm = asked.warm and measurement is None  # what is kept has nothing else in it
+        begin = _warm_start(launch, self.label, stem, self.place) if is_warm else None
+        self._launching = Launching(
+            asked, launch, self.label, owner, stem, place, begin, measurement
+        )
         self._running = self._launching.run()
         try:
             self.await_ready()

@@ -25,7 +25,9 @@ TOLD_OTHERWISE = frozenset({
     "attachments", "aliases", "network_mode", "mounts", "env_files", "tmpfs", "labels",
     "platform", "options",
 })  # fmt: skip
-OF_NO_CONSEQUENCE = frozenset({"dependencies", "wait", "pull_policy", "reset", "reuse", "warm"})
+OF_NO_CONSEQUENCE = frozenset({
+    "dependencies", "measured", "pull_policy", "reset", "reuse", "wait", "warm",
+})  # fmt: skip
 
 
 def fingerprint(who: str, **parts: object) -> str:

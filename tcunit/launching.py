@@ -33,6 +33,7 @@ from .host_ports import HOST_NAME, HostAccess, checked, door_for
 from .images import short_name
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.ledger import CONTAINER, Entry, ledger
+from .measuring import Measurement
 from .network import Network
 from .request import Attachment, ContainerRequest, Copy, Late, Mount
 from .running import RunningContainer, state_of
@@ -57,16 +58,18 @@ class Launching:
         owner, stem: what a name of its own is made of.
         place: where it was declared, if it is to be shared with other processes.
         start_from: what names the image to start from, where it is not the declared one.
+        measurement: measures the Python that runs in it.
     """
 
     def __init__(
         self, asked: ContainerRequest, launch: Launch, label: str, owner: str, stem: str,
         place: str | None = None,
         start_from: StartFrom | None = None,
+        measurement: Measurement | None = None,
     ) -> None:  # fmt: skip
         self.asked, self.launch, self.label = asked, launch, label
         self._owner, self._stem, self._place = owner, stem, place
-        self._start_from = start_from
+        self._start_from, self.measurement = start_from, measurement
         self.entry: Entry | None = None
         self.image: DockerImage | None = None
         self.networks: Sequence[Attached] = ()
@@ -102,6 +105,8 @@ class Launching:
             host_of=_host_of(asked, launch),
         )  # fmt: skip
         options = self._options(running)
+        if self.measurement is not None:
+            self.measurement.extend(options, found.env)
         self._is_there = self._place is not None and self._shared(found.name, options, running)
         self._archives = self._packing.enter_context(self._packed())
         if self.entry is None:
@@ -234,6 +239,7 @@ class Launching:
         try:
             for folder, archive in archives.items():
                 engine.put_archive(running.id, folder, archive)
+            self._begin_measurement(running)
             for network, aliases in self.networks[1:]:
                 engine.connect(network, running.id, aliases)
             self.launch.admit(self.label)
@@ -243,6 +249,12 @@ class Launching:
             raise StartError(
                 f"{running.description} could not be started: {_hint(error)}"
             ) from error
+
+    def _begin_measurement(self, running: RunningContainer) -> None:
+        measurement, entry = self.measurement, self.entry
+        if measurement is not None and entry is not None:
+            measurement.put_in(running)
+            entry.before_removal = lambda: measurement.bring_home(running)
 
     def _options(self, running: RunningContainer) -> dict[str, Any]:
         """What the SDK is to be given, its late values made."""

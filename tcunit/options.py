@@ -17,6 +17,8 @@ from .host_ports import checked
 from .images import check_pull_policy
 from .lifecycle.declared import Declared
 from .limits import LimitOptions
+from .measured import Measured
+from .measuring import is_measured_here
 from .network import Network, check_network
 from .ports import Port, PortLike, host_port
 from .request import Attachment, Command, ContainerRequest, Late, merged
@@ -215,6 +217,8 @@ class ContainerOptions(StorageOptions, LimitOptions):
     def is_shared(self) -> bool:
         """Whether other processes use the same one."""
         asked = self._prepared or self._request
+        if asked.measured is not None and is_measured_here():
+            return False  # what it brings belongs to one process
         is_implied = is_run_scope_shared() and self.scope == "run" and not asked.reset
         return asked.reuse or (
             is_implied
@@ -246,6 +250,24 @@ class ContainerOptions(StorageOptions, LimitOptions):
             DeclarationError: when it is checked, if it could keep something outside of itself.
         """
         return self._with("with_warm_start", warm=bool(warm))
+
+    def with_coverage(
+        self,
+        source: str | Iterable[str] = (),
+        paths: Mapping[str, str | PathLike[str]] = MappingProxyType({}),
+    ) -> Self:
+        """Measure the Python that runs in it, and add that to the coverage of this process.
+
+        Nothing happens unless this process is measured, as by ``coverage run``. The image needs no
+        coverage. The container is stopped gently at its end, which takes up to 10 s.
+
+        Args:
+            source: names of packages, or folders of the container. By default all code counts
+                whose place on this host is known.
+            paths: the folder here for folders of the container, as in ``{"/app": "src"}``. What is
+                mounted by ``with_volume_mapping`` is known already.
+        """
+        return self._with("with_coverage", measured=Measured.of(source, paths))
 
     def waiting_for(self, strategy: WaitStrategy) -> Self:
         """Say when it is ready; see :mod:`tcunit.wait`."""

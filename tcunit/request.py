@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from .errors import DeclarationError, PortError
+from .measured import Measured
 from .ports import Port
 from .wait import ExitWaitStrategy, WaitStrategy
 
@@ -150,6 +152,7 @@ class ContainerRequest:
     reset: Callable[[Any], object] | bool = False
     reuse: bool = False
     warm: bool = False
+    measured: Measured | None = None
 
     @property
     def ports(self) -> tuple[Port, ...]:
@@ -201,6 +204,22 @@ class ContainerRequest:
             if callable(each)
         ]
 
+    def places(self) -> dict[str, str]:
+        """The paths of this host that are mounted or copied in, by their paths in the container."""
+        mounted = {
+            each.target: each.path
+            for each in self.mounts
+            if isinstance(each.source, str | PathLike) and not each.is_volume
+        }
+        copied = {
+            f"{each.destination}{end}": str(Path(each.source).expanduser().absolute())
+            for each in self.copies
+            if isinstance(each.source, PathLike)
+            # A file goes into a folder that is written with a slash.
+            for end in {"", Path(each.source).name if each.destination.endswith("/") else ""}
+        }
+        return copied | mounted
+
     def root_of(self, copy: Copy) -> str:
         """The folder that a copy is unpacked in: the root, or the mount that can be written to."""
         if not self.options.get("read_only"):
@@ -241,6 +260,10 @@ class ContainerRequest:
                           "network this one uses", DeclarationError))  # fmt: skip
         if not self.can_publish and (self.exposed or self.bound):
             found.append((self._unpublishable(), PortError))
+        if self.measured == Measured() and not self.places():
+            found.append(("with_coverage() does not know which code is meant: give source='package'"
+                          " or paths={'/folder/in/it': 'folder/here'}, or mount the folder",
+                          DeclarationError))  # fmt: skip
         found += [(problem, DeclarationError) for problem in self._problems_of_storage()]
         found += [(problem, DeclarationError) for problem in self._problems_of_sharing()]
         fixed = [(host, port.protocol) for port, host in self.bound if host is not None]

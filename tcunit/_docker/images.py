@@ -43,6 +43,7 @@ class ImageInfo:
     name: str = ""
     architecture: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    env: tuple[str, ...] = ()
 
 
 class Images:
@@ -105,7 +106,7 @@ class Images:
         return ImageInfo(
             found["Id"], tuple(config.get("ExposedPorts") or ()),
             tuple(config.get("Volumes") or ()), name, found.get("Architecture") or "",
-            config.get("Labels") or {},
+            config.get("Labels") or {}, tuple(config.get("Env") or ()),
         )  # fmt: skip
 
     def labelled(self, label: str) -> list[Resource]:

@@ -33,7 +33,7 @@ PAUSE = 0.05
 PLAIN = (
     "image", "command", "env", "exposed", "service_ports", "bound", "on_all_interfaces",
     "attachments", "aliases", "network_mode", "dependencies", "mounts", "tmpfs", "labels",
-    "platform", "pull_policy", "options", "wait", "reset",
+    "platform", "pull_policy", "options", "wait", "reset", "measured",
 )  # fmt: skip
 
 

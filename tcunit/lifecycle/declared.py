@@ -16,11 +16,13 @@ from typing import Any, Protocol, Self
 from .._docker import Engine
 from ..errors import DeclarationError, SealedError, StartCancelled
 from ..facts import Surroundings
+from ..measured import Measured
 from ..settings import Settings
 from .ledger import Entry
 
 FIXTURE = "_tcunit_fixture"
 IN_TEST = "_tcunit_in_test"
+MEASURED = "_tcunit_measured"
 SCOPES = ("test", "class", "run")
 
 
@@ -43,6 +45,7 @@ class Launch:
     resolve: Callable[[Any], Any]
     is_cancelled: Callable[[], bool] = bool
     mode_of_case: Callable[[], Any] | None = None
+    measured: Measured | None = None  # of its class
     is_ahead: bool = False  # it is for a class whose turn has not come
 
     def admit(self, what: str) -> None:

@@ -17,7 +17,7 @@ from .._docker import Engine, find_engine
 from ..errors import DeclarationError
 from ..facts import Surroundings
 from ..settings import CONNECTION_MODE, KEEP, TEAR_DOWN, Settings
-from .declared import FIXTURE, Declared, Launch
+from .declared import FIXTURE, MEASURED, Declared, Launch
 from .graph import in_order
 from .kept import announcement
 from .ledger import Entry, is_worker, ledger
@@ -123,6 +123,7 @@ class ClassFixture:
         owner = self._cls.__qualname__.rpartition("<locals>.")[2]
         launch = launch_for(engine, self._settings, owner, self._resolve)
         launch.mode_of_case = lambda: getattr(self._cls, "connection_mode", None)
+        launch.measured = getattr(self._cls, MEASURED, None)
         things = of_scope(self._graph, "class")
         starting = StartSet(things, launch, self._settings, keep_on_failure=keep_on_failure)
         self._launch, self._set = launch, starting

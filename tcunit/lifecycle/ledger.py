@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -52,6 +52,13 @@ class Entry:
     refused: bool = False
     timed_for: tuple[str, str] = field(default_factory=timings.current)
     is_ahead: bool = False  # made for a class whose turn had not come
+    before_removal: Callable[[], None] | None = None
+
+    def take_leave(self) -> None:
+        """Do, once, what is to be done while it is still there."""
+        leaving, self.before_removal = self.before_removal, None
+        if leaving is not None:
+            leaving()
 
     @property
     def names(self) -> Sequence[str]:
@@ -63,6 +70,7 @@ class Entry:
         self.answered.wait(IN_FLIGHT)  # another thread may be creating it
         if not self.id and not self._appears():
             return
+        self.take_leave()
         if self.kind == NETWORK:
             self._remove_network()
         elif self.kind == VOLUME:

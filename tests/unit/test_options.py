@@ -59,6 +59,7 @@ CHANGES: list[Callable[[DockerContainer], object]] = [
     lambda c: c.depends_on(DockerContainer("x")),
     lambda c: c.waiting_for(wait.for_port(80)),
     lambda c: c.with_reset(print),
+    lambda c: c.with_coverage("shop"),
     lambda c: c.with_scope("run"),
     lambda c: c.with_reuse(),
     lambda c: c.with_warm_start(),

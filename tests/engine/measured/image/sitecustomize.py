@@ -1,0 +1,3 @@
+import extra
+
+extra.IS_CUSTOMIZED = True
