@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from .._docker import lent
 from ..container import DockerContainer
-from ..errors import StartError
+from ..errors import ContainerDied, StartError
 from ..images import short_name
 from ..launching import Launching
 from ..lifecycle.declared import Launch
 from ..request import ContainerRequest
 from ..running import RunningContainer
-from ..wait.base import died
+from ..wait.base import ContainerState, died
 from .library import network_given, without_prefix
 
 if TYPE_CHECKING:
@@ -75,9 +75,17 @@ class Guest:
         if not self.is_starting:
             return
         self.launch.admit(self._label)
-        running = self.running
-        if running is not None and self._is_up and (state := running.ended()):
-            raise died(running, state, "while its own start() waited for it")
+        if self._is_up and self.running is not None and (state := self.running.ended()):
+            raise self._died(state)
+
+    def why_it_failed(self) -> ContainerDied | None:
+        """The reason that lies behind all others: its container has ended."""
+        state = self.running.state() if self._is_up and self.running is not None else None
+        return None if state is None or state.running else self._died(state)
+
+    def _died(self, state: ContainerState) -> ContainerDied:
+        assert self.running is not None
+        return died(self.running, state, "while its own start() waited for it")
 
 
 def request_of(

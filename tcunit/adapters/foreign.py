@@ -161,7 +161,6 @@ class ForeignContainer(DockerContainer, Generic[T]):
     @contextlib.contextmanager
     def _as_ours(self, guest: Guest) -> Iterator[None]:
         """Turn what the library raises into our errors, with the end of the log."""
-        running = guest.running
         try:
             with translated(f"{self.label} could not be started"):
                 yield
@@ -169,6 +168,8 @@ class ForeignContainer(DockerContainer, Generic[T]):
             for each in _causes(error):
                 if isinstance(each, TcunitError):
                     raise each from None
+            if reason := guest.why_it_failed():
+                raise reason from error
             running = guest.running
             who = running.description if running is not None else self.label
             kind = NotReady if isinstance(error, TimeoutError) else StartError
