@@ -1,8 +1,8 @@
 """A worker process: loads the tests by the same arguments, and runs the units that it is given.
 
-It is a session of its own: it has its own containers, and of those that live for the run its own
-copies, which :mod:`tcunit.lifecycle.scopes` starts. It tells what happens, event by event; what is
-printed meanwhile is told between the events, in its place.
+It is a session of its own: it has its own containers. Those that live for the run it shares with
+the other workers where :mod:`tcunit.sharing` allows it, and has its own copies of the rest. It tells
+what happens, event by event; what is printed meanwhile is told between the events, in its place.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from typing import Any
 from .. import timings
 from ..lifecycle.ahead import ahead
 from ..lifecycle.ledger import ledger
+from ..sharing import share_run_scope
 from .lookahead import Lookahead
 from .plan import Key, Unit, keys_of, leaves, turns_of, units_of
 from .program import Program
@@ -41,6 +42,7 @@ def work(connection: Connection, argv: Sequence[str], folder: str) -> None:
     """The whole life of a worker. Ctrl-C, and the end of who started it, end it in order."""
     try:
         _stand_apart()
+        share_run_scope()
         with contextlib.closing(Printed(Path(folder))) as printed:
             Worker(argv, connection, printed)
     except (KeyboardInterrupt, EOFError, BrokenPipeError, ConnectionResetError):

@@ -340,6 +340,28 @@ class WorkersTest(SuiteTest):
             """, 4, "-j", "2")  # fmt: skip
         self.assertEqual(2, len({self.read(name) for name in "ABCD"}))
 
+    def test_what_lives_for_the_run(self) -> None:
+        """It is one for all workers, but for what is reset between tests; nothing is left."""
+        self.assert_passes("""
+            class Base:
+                box = sleeper().with_env("MARK", "UNIQUE").with_scope("run")
+                own = sleeper().with_scope("run").with_reset(lambda box: None)
+                def test_1(self):
+                    name, other = self.names
+                    ids = [self.box.get_container_id(), self.own.get_container_id()]
+                    Path(f"{name}.ids").write_text(" ".join(ids))
+                    tell(name)
+                    hear(other)
+            class A_UNIQUE(Base, ContainerTestCase):
+                names = "A", "B"
+            class B_UNIQUE(Base, ContainerTestCase):
+                names = "B", "A"
+            """, 2, "-j", "2")  # fmt: skip
+        (box, own), (same, other) = (self.read(f"{name}.ids").split() for name in "AB")
+        self.assertEqual(box, same)
+        self.assertNotEqual(own, other)
+        self.assertNotIn(box, [each["Id"] for each in engine().client.api.containers(all=True)])
+
     def test_a_worker_dies(self) -> None:
         """Its class has the error, its guard removes its containers, the others go on."""
         code, err = self.outcome("""
