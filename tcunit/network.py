@@ -84,6 +84,7 @@ class Network(Declared):
     def _reset(self) -> None:
         self._running: RunningNetwork | None = None
         self._entry: Entry | None = None
+        self._is_joined = False
 
     @property
     def is_started(self) -> bool:
@@ -202,8 +203,8 @@ class Network(Declared):
 
     @property
     def is_apart(self) -> bool:
-        """Whether its name and its range are its own, as they are unless it is shared."""
-        return not self._reuse
+        """Whether it is its set's own: not shared, and our own container has not joined it."""
+        return not self._reuse and not self._is_joined
 
     def needs(self) -> Iterable[Any]:
         """Nothing."""
@@ -249,7 +250,7 @@ class Network(Declared):
         )  # fmt: skip
 
     def _use(self, launch: Launch, entry: Entry) -> None:
-        _join(launch, entry.id)
+        self._is_joined = _join(launch, entry.id)
         facts = launch.surroundings.network(entry.id)
         self._running = RunningNetwork(entry.id, entry.name, facts)
 
@@ -299,12 +300,12 @@ def _are_sides(sides: Collection[Any]) -> bool:
     return len(sides) > 1 and all(isinstance(side, Collection) and side for side in sides)
 
 
-def _join(launch: Launch, network: str) -> None:
+def _join(launch: Launch, network: str) -> bool:
     """Let our own container reach a network that it is not on, where a setting asks for it."""
     facts = launch.surroundings.network(network)
     own = launch.surroundings.facts
     if not launch.settings.get(JOIN_NETWORKS) or facts.bridge_here or not own.own_container:
-        return
+        return False
     if own.is_isolated:
         raise StartError(
             "TCUNIT_JOIN_NETWORKS: our own container is on the network 'none', which it would have "
@@ -316,6 +317,7 @@ def _join(launch: Launch, network: str) -> None:
             "off the network after a kill: leave one reaper on"
         )
     launch.surroundings.join(network)
+    return True
 
 
 def check_network(value: object) -> None:

@@ -1,8 +1,8 @@
 """A worker process: loads the tests by the same arguments, and runs the units that it is given.
 
 It is a session of its own: it has its own containers. Those that live for the run it shares with
-the other workers where :mod:`tcunit.sharing` allows it, and has its own copies of the rest. It tells
-what happens, event by event; what is printed meanwhile is told between the events, in its place.
+the other workers where :mod:`tcunit.sharing` allows it, and has its own copies of the rest. It
+tells what happens, event by event; what is printed meanwhile is told between the events, in its place.
 """
 
 from __future__ import annotations
