@@ -2,7 +2,8 @@
 
 It is a session of its own: it has its own containers. Those that live for the run it shares with
 the other workers where :mod:`tcunit.sharing` allows it, and has its own copies of the rest. It
-tells what happens, event by event; what is printed meanwhile is told between the events, in its place.
+tells what happens, event by event; what is printed meanwhile is told between the events, in its
+place.
 """
 
 from __future__ import annotations
