@@ -265,7 +265,7 @@ class ContainerOptions(StorageOptions, LimitOptions):
             source: names of packages, or folders of the container. By default all code counts
                 whose place on this host is known.
             paths: the folder here for folders of the container, as in ``{"/app": "src"}``. What is
-                mounted by ``with_volume_mapping`` is known already.
+                mounted or copied in is known already.
         """
         return self._with("with_coverage", measured=Measured.of(source, paths))
 
