@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -380,6 +381,30 @@ if sys.argv[3] == "kill": os.kill(os.getpid(), signal.SIGKILL)
             """
         )
         self.assertRegex(ended(program, DOCKER_BUILDKIT="0")[1], r"(?s)Ran 2 tests.*\nOK\n")
+
+    def test_stays_for_a_look(self) -> None:
+        """What TCUNIT_KEEP leaves up has its image, and the way out removes both."""
+        program = textwrap.dedent(
+            f"""
+            import unittest
+            from tcunit import ContainerTestCase, DockerContainer, DockerImage
+
+            class ShopTest(ContainerTestCase):
+                web = DockerContainer(DockerImage({str(self.folder)!r})).with_command("sleep 300")
+                def test_it(self): self.fail()
+
+            unittest.main()
+            """
+        )
+        environ = {"TCUNIT_KEEP": "on-failure", "DOCKER_BUILDKIT": "0"}
+        with python(program, **environ) as process:
+            _, told = process.communicate()
+        way_out = re.search(r"docker rm -fv (\S+); docker rmi (\S+)\n", told)
+        assert way_out, told
+        self.addCleanup(engine().images.remove, way_out[2])
+        self.addCleanup(engine().remove_container, way_out[1])
+        self.assertTrue(engine().inspect(way_out[1])["State"]["Running"])
+        self.assertTrue(engine().images.has(way_out[2]))
 
     def test_not_a_leak(self) -> None:
         """An image stays until the process ends, which is no leak of the test that needed it."""
