@@ -20,7 +20,7 @@ from .helpers import ROOT, EngineTest
 
 DOCS = ROOT / "docs"
 OURS = {**vars(tcunit), "modules": tcunit.modules}
-PAGES = ("asyncio.md", "testcontainers-python.md")
+PAGES = ("asyncio.md", "modules.md", "testcontainers-python.md")
 
 
 class DocsTest(EngineTest):
