@@ -123,6 +123,7 @@ class Ledger:
     """All resources of this process that exist or may exist, the oldest first."""
 
     _entries: dict[Entry, None] = field(default_factory=dict)
+    _kept: set[Entry] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _pid: int = 0
     ends_in_order: bool = False  # this process is a worker of ours, which nobody terminates
@@ -181,13 +182,14 @@ class Ledger:
         """Let a resource outlive this process, however it ends."""
         with self._lock:
             self._entries.pop(entry, None)
+            self._kept.add(entry)
         for name in entry.names:
             reapers.keep(name)
 
-    def holds(self, entry: Entry) -> bool:
-        """Whether a resource is this process's to remove; what is kept or gone is not."""
+    def is_kept(self, entry: Entry) -> bool:
+        """Whether a resource outlives this process."""
         with self._lock:
-            return entry in self._entries
+            return entry in self._kept
 
     def remaining(self) -> list[Entry]:
         """What exists or may exist, in the order to remove it: containers first."""

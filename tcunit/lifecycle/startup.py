@@ -132,7 +132,7 @@ class StartSet:
                     ledger.keep(entry)
 
     def _is_kept(self, thing: Declared) -> bool:
-        return any(entry in self._kept or not ledger.holds(entry) for entry in thing.kept())
+        return any(entry in self._kept or ledger.is_kept(entry) for entry in thing.kept())
 
     def stop(self) -> None:
         """Remove what was started and is not kept, in reverse order; the second call does nothing.

@@ -276,7 +276,7 @@ class FilesTest(EngineTest):
             remove_images="none",
         ) as stack:  # fmt: skip
             image = f"{stack.project}-app"
-            self.addCleanup(engine().remove_image, image)
+            self.addCleanup(engine().images.remove, image)
         self.assertEqual(1, len(engine().client.api.images(image)))
 
 
