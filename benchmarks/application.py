@@ -57,7 +57,12 @@ def of_tcunit() -> Figures:
 
     class Application(ContainerTestCase):
         net = Network()
-        db = PostgresContainer("postgres:16-alpine").with_network(net).with_network_aliases("db")
+        db = (
+            PostgresContainer("postgres:16-alpine")
+            .with_server_options(fsync=None)
+            .with_network(net)
+            .with_network_aliases("db")
+        )
         cache = RedisContainer("redis:alpine").with_network(net).with_network_aliases("cache")
         web = NginxContainer("nginx:alpine").with_network(net).with_network_aliases("web")
 

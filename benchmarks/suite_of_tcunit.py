@@ -17,7 +17,12 @@ class Base(ContainerTestCase):
     """Three services on one network; with the scope ``run`` they are reset between tests."""
 
     net = net
-    db = PostgresContainer("postgres:16-alpine").with_network(net).with_scope(SCOPE)
+    db = (
+        PostgresContainer("postgres:16-alpine")
+        .with_server_options(fsync=None)
+        .with_network(net)
+        .with_scope(SCOPE)
+    )
     cache = RedisContainer("redis:alpine").with_network(net).with_scope(SCOPE)
     web = NginxContainer("nginx:alpine").with_network(net).with_scope(SCOPE)
 
