@@ -9,11 +9,11 @@ from os import PathLike
 from pathlib import Path
 
 from ..errors import DeclarationError
+from ..images import check_pull_policy
 from ..lifecycle.declared import Declared
-from ..settings import START_TIMEOUT, Settings
+from ..settings import PULL_POLICY, START_TIMEOUT, Settings
 from ..wait import WaitStrategy
 
-PULLS = ("always", "missing", "never")
 REMOVALS = ("built", "all", "none")
 
 File = str | PathLike[str]
@@ -50,12 +50,11 @@ class Asked:
         """Refuse what cannot be meant."""
         if not self.files:
             raise DeclarationError("no Compose file: give one, as in ComposeStack('compose.yml')")
-        for name, value, allowed in (
-            ("pull", self.pull or PULLS[0], PULLS),
-            ("remove_images", self.remove_images, REMOVALS),
-        ):
-            if value not in allowed:
-                raise DeclarationError(f"{name}={value!r}: allowed are {', '.join(allowed)}")
+        check_pull_policy(self.pull or "")
+        if self.remove_images not in REMOVALS:
+            raise DeclarationError(
+                f"remove_images={self.remove_images!r}: allowed are {', '.join(REMOVALS)}"
+            )
 
     def options(self) -> list[str]:
         """The options of Compose's command."""
@@ -66,11 +65,13 @@ class Asked:
 
     def options_of_up(self, settings: Settings) -> list[str]:
         """The options of ``up``."""
+        policy = settings.find(PULL_POLICY)
+        pull = self.pull or ("" if policy.is_default else policy.value)
         limit = math.ceil(settings.get(START_TIMEOUT))
         return [
             "--quiet-pull",
             *(["--build"] if self.build else []),
-            *(["--pull", self.pull] if self.pull else []),
+            *(["--pull", pull] if pull else []),
             *(["--wait", "--wait-timeout", str(limit)] if self.wait else []),
             *(f"--scale={service}={number}" for service, number in self.scale.items()),
         ]

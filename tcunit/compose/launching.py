@@ -9,18 +9,19 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from .. import _session, timings
 from .._docker import Resource
 from ..errors import ComposeError, DeclarationError, EngineError, StartCancelled, StartErrors
+from ..images import resolved_name
 from ..launching import made
 from ..lifecycle.declared import Declared, Launch
-from ..lifecycle.ledger import CONTAINER, NETWORK, PROJECT, VOLUME, Entry, ledger
+from ..lifecycle.ledger import CONTAINER, IMAGE, NETWORK, PROJECT, VOLUME, Entry, ledger
 from ..masking import Secrets
 from ..ports import Port
 from ..running import RunningContainer, state_of
-from ..settings import IMAGE_PREFIX
 from .asked import Asked, Value
 from .cli import environment_for, find_compose
 from .model import Model, further_file
@@ -50,8 +51,8 @@ class StackLaunching:
         self.stack, self.asked, self.launch = stack, asked, launch
         self.project = _session.resource_name(owner, stem, LONGEST_PROJECT).lower()
         self.model = Model(self.project)
+        self.built: Mapping[str, str] = {}  # the images that go at the end, by service
         self.entry: ProjectEntry | None = None
-        self.kept: list[Entry] = []
         self.services: dict[tuple[str, int], ComposeService] = {}
         self.networks: dict[str, ComposeNetwork] = {}
 
@@ -112,14 +113,13 @@ class StackLaunching:
 
     def _up(self, calls: Calls) -> None:
         asked, settings, model = self.asked, self.launch.settings, self.model
-        prefix = settings.get(IMAGE_PREFIX)
-        removes = asked.remove_images
-        built = model.built if removes != "none" else {}
-        command = calls.up(further_file(model, prefix, built), asked.options_of_up(settings))
+        resolve = functools.partial(resolved_name, settings=settings)
+        self.built = model.built if asked.remove_images != "none" else {}
+        command = calls.up(further_file(model, resolve, self.built), asked.options_of_up(settings))
         entry = ProjectEntry(
             self.launch.engine, PROJECT, self.project, command=command,
-            told=[*model.names, *built.values()],
-            images=model.images(prefix) if removes == "all" else (),
+            told=[*model.names, *self.built.values()],
+            images=model.images(resolve) if asked.remove_images == "all" else (),
         )  # fmt: skip
         with ledger.entering(entry) as self.entry:
             try:
@@ -129,17 +129,18 @@ class StackLaunching:
 
     def _made(self) -> list[Resource]:
         """The containers that Compose has made; takes note of all that can be kept."""
+        assert self.entry is not None
         engine = self.launch.engine
         found = [
             each
             for each in engine.containers_labelled(f"{_session.PROJECT_LABEL}={self.project}")
             if each.labels.get(ONE_OFF_LABEL) != "True" and _session.is_ours(each.name, each.labels)
         ]
-        self.kept = [
-            *([self.entry] if self.entry is not None else []),
+        self.entry.made = [
             *(Entry(engine, CONTAINER, each.name, each.id) for each in found),
-            *(Entry(engine, NETWORK, name, name) for name in self.model.networks.values()),
-            *(Entry(engine, VOLUME, name, name) for name in self.model.volumes.values()),
+            *(Entry(engine, NETWORK, name) for name in self.model.networks.values()),
+            *(Entry(engine, VOLUME, name) for name in self.model.volumes.values()),
+            *(Entry(engine, IMAGE, name) for name in self.built.values()),
         ]
         return found
 

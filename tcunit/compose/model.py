@@ -8,13 +8,12 @@ service have the service's name there, because only Compose numbers them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .. import _session
 from ..errors import ComposeError
-from ..images import with_prefix
 from ..masking import LONG, Secrets, is_secret
 
 Json = dict[str, Any]
@@ -60,15 +59,15 @@ class Model:
     def built(self) -> dict[str, str]:
         """The images that are built and have no name in the file, by service."""
         return {
-            name: f"{self.project}-{name}"
+            name: f"{self.project}-{name}:latest"
             for name, each in self.services.items()
             if "build" in each and not each.get("image")
         }
 
-    def images(self, prefix: str = "") -> list[str]:
-        """The images that have a name in the file, as they are on the engine."""
+    def images(self, resolve: Callable[[str], str] = str) -> list[str]:
+        """The images that have a name in the file, as they are called on the engine."""
         return [
-            str(each["image"]) if "build" in each else with_prefix(each["image"], prefix)
+            str(each["image"]) if "build" in each else resolve(each["image"])
             for each in self.services.values()
             if each.get("image")
         ]
@@ -120,18 +119,18 @@ def _are_apart(project: str, said: Json) -> bool:
     )
 
 
-def further_file(model: Model, prefix: str, built: Mapping[str, str]) -> str:
-    """The file that is to be read after the user's: our labels, and the prefix of images.
+def further_file(model: Model, resolve: Callable[[str], str], built: Mapping[str, str]) -> str:
+    """The file that is to be read after the user's: our labels, and the names of images.
 
     Args:
-        prefix: for the images that name no registry and are not built.
+        resolve: what an image is called here, where it is not built.
         built: the images that are to be known for ours, by the service that builds them.
     """
     services: dict[str, Json] = {}
     for name, each in model.services.items():
         services[name] = {"labels": _session.labels(model.name_of(name))}
         if each.get("image") and "build" not in each:
-            services[name]["image"] = with_prefix(each["image"], prefix)
+            services[name]["image"] = resolve(each["image"])
     for name, image in built.items():
         # The project's label, too, because not every builder has it from Compose.
         labels = {**_session.labels(image), _session.PROJECT_LABEL: model.project}

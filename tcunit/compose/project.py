@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from .._docker import Engine, Resource
@@ -109,16 +109,23 @@ class ProjectEntry(Entry):
         told: the names that the labels have.
         images: those to remove at the end.
         command: the ``up`` that made it.
+        made: what is known to be there, each thing by itself.
     """
 
     told: Sequence[str] = ()
     images: Sequence[str] = ()
-    command: Command | None = field(default=None)
+    command: Command | None = None
+    made: Sequence[Entry] = ()
 
     @property
     def names(self) -> Sequence[str]:
         """The names by which the reapers are to know its parts."""
         return self.told
+
+    @property
+    def parts(self) -> Sequence[Entry]:
+        """What Compose has made, each thing by itself."""
+        return self.made
 
     def remove(self) -> None:
         """Remove all that is there of it; what an ``up`` that was cut makes late, too.
@@ -165,7 +172,7 @@ _REMOVALS: Mapping[str, Callable[[Engine, Resource], None]] = {
     "container": lambda engine, each: engine.remove_container(each.id),
     "network": _remove_network,
     "volume": lambda engine, each: engine.remove_volume(each.id),
-    "image": lambda engine, each: engine.images.remove(each.name),
+    "image": lambda engine, each: engine.images.remove(each.name, force=True),
 }
 
 

@@ -179,6 +179,10 @@ class ComposeNetwork(Network):
         """How long it lives: as long as its stack."""
         return self._stack.scope
 
+    def with_reuse(self, reuse: bool = True) -> NoReturn:
+        """Refused: it lives as long as its stack."""
+        raise DeclarationError(f"{self.label} lives as long as its stack and cannot be shared")
+
     def needs(self) -> Iterable[Any]:
         """Its stack."""
         return [self._stack]
@@ -267,7 +271,7 @@ def attached(launch: Launch, found: Resource, service: ComposeService) -> Runnin
     )  # fmt: skip
     info = running.refresh()
     config, networks = info["Config"], info["NetworkSettings"].get("Networks") or {}
-    running.image = launch.engine.images.inspect(info["Image"]) or ImageInfo(info["Image"])
+    running.image = launch.engine.images.get(info["Image"], launch.settings)
     running.description = f"{service.label} ({config['Image']}, {found.name})"
     running.exposed_ports = [Port.parse(each) for each in config.get("ExposedPorts") or ()]
     running.networks = [name for name in networks if name not in ("host", "none")]

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from .._docker import find_engine
+from ..awaiting import to_its_end
 from ..errors import DeclarationError
 from ..lifecycle.declared import Declared, Launch
 from ..lifecycle.fixture import launch_for
@@ -46,7 +47,8 @@ class ComposeStack(Declared):
             file is.
         scale: how many containers a service has.
         build: build images that are there already, too.
-        pull: ``"always"``, ``"missing"`` or ``"never"``; by default as the files say.
+        pull: ``"always"``, ``"missing"`` or ``"never"``; by default as ``TCUNIT_PULL_POLICY`` or
+            else the files say.
         wait: let Compose wait, too, until every service runs or is healthy; not for services that
             end.
         remove_images: at the end, ``"built"``: those that were built and have no name in the files;
@@ -141,9 +143,12 @@ class ComposeStack(Declared):
         settings = Settings()
         graph = graph_of([self], _itself)
         launch = launch_for(find_engine(settings), settings, "", _itself)
-        starting = StartSet(graph, launch, settings)
-        starting.start()
-        self._set = starting
+        self._set = starting = StartSet(graph, launch, settings)  # stop() gives it up from now on
+        try:
+            starting.start()
+        except BaseException:
+            self._set = None
+            raise
         return self
 
     def stop(self, force: bool = True) -> None:
@@ -168,6 +173,13 @@ class ComposeStack(Declared):
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    async def __aenter__(self) -> Self:
+        ledger.expect_signals()  # the start is in a thread, where no handler can be set
+        return await to_its_end(self.start, self.stop, at_once=True)
+
+    async def __aexit__(self, *_: object) -> None:
+        await to_its_end(self.stop, self.stop)
 
     # -- in a set ---------------------------------------------------------------------------------
 
@@ -223,7 +235,8 @@ class ComposeStack(Declared):
 
     def kept(self) -> Iterable[Entry]:
         """What stays on the engine when it is kept: all that Compose made."""
-        return self._launching.kept if self._launching is not None else ()
+        entry = self._launching.entry if self._launching is not None else None
+        return [entry] if entry is not None and entry.made else []
 
     def parts(self) -> Iterable[Declared]:
         """The containers of its services."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from .._docker import Engine
 from .ledger import CONTAINER, IMAGE, NETWORK, VOLUME, Entry
@@ -15,7 +15,7 @@ def ways_in(entries: Sequence[Entry]) -> list[str]:
     """The commands by which one looks into the kept containers."""
     return [
         command
-        for each in entries
+        for each in _parts(entries)
         if each.kind == CONTAINER
         for docker in [_docker(each.engine)]
         for command in (f"{docker} exec -it {each.name} sh", f"{docker} logs {each.name}")
@@ -27,7 +27,7 @@ def way_out(entries: Sequence[Entry]) -> str:
     parts = []
     verbs = {CONTAINER: "rm -fv", NETWORK: "network rm", VOLUME: "volume rm", IMAGE: "rmi"}
     for kind, verb in verbs.items():
-        names = [each.name for each in entries if each.kind == kind]
+        names = [each.name for each in _parts(entries) if each.kind == kind]
         if names:
             parts.append(f"{_docker(entries[0].engine)} {verb} {' '.join(names)}")
     return "; ".join(parts)
@@ -38,6 +38,11 @@ def announcement(owner: str, entries: Sequence[Entry]) -> str:
     lines = [f"tcunit: {owner} failed; with TCUNIT_KEEP=on-failure this stays up. To look in:"]
     lines += [f"  {command}" for command in ways_in(entries)]
     return "\n".join([*lines, "To clean up:", f"  {way_out(entries)}"])
+
+
+def _parts(entries: Sequence[Entry]) -> Iterator[Entry]:
+    for each in entries:
+        yield from each.parts
 
 
 def _docker(engine: Engine) -> str:

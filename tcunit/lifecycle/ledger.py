@@ -65,6 +65,11 @@ class Entry:
         """The names by which the reapers are to know it."""
         return (self.name,)
 
+    @property
+    def parts(self) -> Sequence[Entry]:
+        """What it is on the engine, each thing by itself."""
+        return (self,)
+
     def remove(self) -> None:
         """Remove it from the engine, if it is there and ours; no error if it is gone."""
         self.answered.wait(IN_FLIGHT)  # another thread may be creating it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -217,6 +218,19 @@ class GraphTest(EngineTest):
         with self.assertRaises(NotStarted):
             stack.project  # noqa: B018
 
+    def test_coroutines(self) -> None:
+        """A start is awaited, and so are a stop and the faults of a service."""
+
+        async def use() -> tuple[str, str]:
+            async with ComposeStack(SHOP, services=["cache"]) as stack:
+                cache = stack["cache"]
+                async with cache.paused():
+                    status = cache.status
+                return status, cache.status
+
+        self.assertEqual(("paused", "running"), asyncio.run(use()))
+        self.assertEqual([], left_over())
+
     def test_a_reference_alone(self) -> None:
         """A lone service starts its stack, waits in its own way, and ends it."""
         with ComposeStack(SHOP, services="job")["job"].waiting_for(wait.for_exit()) as job:
@@ -312,6 +326,17 @@ class ReadyTest(EngineTest):
         stack = ComposeStack(SHOP, services=["job"]).waiting_for("wbe", wait.for_port(80))
         with self.assertRaisesRegex(DeclarationError, "'wbe'.*no such service is started, but job"):
             stack.start()
+
+    def test_round_trips(self) -> None:
+        """One listing finds the containers, and each is inspected once."""
+        on = engine()
+        listing = mock.patch.object(on, "containers_labelled", wraps=on.containers_labelled)
+        patient = mock.patch("tcunit.running.STATE_CHECK_INTERVAL", 600)  # in case events are lost
+        with patient, listing as listed, mock.patch.object(on, "inspect", wraps=on.inspect) as seen:
+            stack = ComposeStack(SHOP, services=["cache"]).start()
+            counts = listed.call_count, seen.call_count
+            stack.stop()
+        self.assertEqual((1, 2), counts)
 
 
 class RefusedTest(EngineTest):
@@ -444,6 +469,9 @@ class CopyTest(EngineTest):
             lambda: ShopTest.stack["shell"].with_env("A", "b"),
             lambda: ShopTest.stack["shell"].with_exposed_ports(80),
             lambda: ShopTest.stack["shell"].with_scope("run"),
+            lambda: ShopTest.stack["shell"].with_reuse(),
+            lambda: ShopTest.stack["shell"].with_warm_start(),
+            lambda: ShopTest.stack.network("default").with_reuse(),
         ]
         for each in refused:
             with self.assertRaises(DeclarationError):

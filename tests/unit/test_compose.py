@@ -54,11 +54,11 @@ class ModelTest(unittest.TestCase):
         """Everything that Compose creates has a name; what is somebody else's is left out."""
         names = ["p-web", "the-db", "p-app", "p-tool", "p_default", "p_data", "fixed"]
         self.assertEqual(names, model().names)
-        self.assertEqual({"app": "p-app"}, model().built)
+        self.assertEqual({"app": "p-app:latest"}, model().built)
 
     def test_labels(self) -> None:
         """Each gets the session's labels, with its own name."""
-        further = json.loads(further_file(model(), "", model().built))
+        further = json.loads(further_file(model(), str, model().built))
         for kind, key, name in (
             ("services", "web", "p-web"),
             ("services", "db", "the-db"),
@@ -69,19 +69,20 @@ class ModelTest(unittest.TestCase):
                 self.assertEqual(_session.labels(name), further[kind][key]["labels"])
         self.assertEqual(["default"], list(further["networks"]))
         labels = further["services"]["app"]["build"]["labels"]
-        self.assertEqual({**_session.labels("p-app"), _session.PROJECT_LABEL: "p"}, labels)
+        self.assertEqual({**_session.labels("p-app:latest"), _session.PROJECT_LABEL: "p"}, labels)
         self.assertNotIn("build", further["services"]["tool"])
 
-    def test_prefix(self) -> None:
-        """It is put before images without a registry, but for those that are built."""
-        services = json.loads(further_file(model(), "mirror/hub/", {}))["services"]
+    def test_names_of_images(self) -> None:
+        """They are what they are called here, but for those that are built."""
+        services = json.loads(further_file(model(), "mirror/{}".format, {}))["services"]
         images = {name: each.get("image") for name, each in services.items()}
         self.assertEqual(
-            {"web": "mirror/hub/nginx:alpine", "db": "quay.io/db", "app": None, "tool": None},
+            {"web": "mirror/nginx:alpine", "db": "mirror/quay.io/db", "app": None, "tool": None},
             images,
         )
         self.assertEqual(
-            ["mirror/hub/nginx:alpine", "quay.io/db", "my/tool"], model().images("mirror/hub")
+            ["mirror/nginx:alpine", "mirror/quay.io/db", "my/tool"],
+            model().images("mirror/{}".format),
         )
 
     def test_what_is_apart(self) -> None:
@@ -165,7 +166,7 @@ class AskedTest(unittest.TestCase):
         """What cannot be meant is refused at once, with what is allowed."""
         refused: list[tuple[Any, str]] = [
             (lambda: ComposeStack(), r"no Compose file: .*ComposeStack\('compose.yml'\)"),
-            (lambda: ComposeStack("a", pull="daily"), "pull='daily': allowed are always, missing"),
+            (lambda: ComposeStack("a", pull="daily"), "'daily' is no pull policy: choose from"),
             (lambda: ComposeStack("a", remove_images="x"), "allowed are built, all, none"),
             (lambda: ComposeStack("a").waiting_for("web", "soon"), "'soon' is no wait strategy"),  # type: ignore[arg-type]
             (lambda: ComposeStack("a").depends_on("db"), "only what is declared"),  # type: ignore[arg-type]
@@ -185,11 +186,16 @@ class AskedTest(unittest.TestCase):
             "--project-directory /x --env-file /e --profile p --profile q",
             " ".join(asked.options()),
         )
-        settings = Settings({"TCUNIT_START_TIMEOUT": "2.5"}, Path("/no"))
+        environ = {"TCUNIT_START_TIMEOUT": "2.5", "TCUNIT_PULL_POLICY": "always"}
+        settings = Settings(environ, Path("/no"))
         self.assertEqual(
             "--quiet-pull --build --pull never --wait --wait-timeout 3 --scale=web=2",
             " ".join(asked.options_of_up(settings)),
         )
+        plain = Asked((Path("a"),))
+        self.assertEqual(["--quiet-pull", "--pull", "always"], plain.options_of_up(settings))
+        unset = Settings({}, Path("/no"))
+        self.assertEqual(["--quiet-pull"], plain.options_of_up(unset))
 
     def test_needs(self) -> None:
         """What it depends on, and whose values or names it takes."""
