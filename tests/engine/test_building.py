@@ -16,6 +16,8 @@ import textwrap
 from pathlib import Path
 from typing import Any, ClassVar
 
+import docker.errors
+
 from tcunit import ContainerTestCase, DockerContainer, DockerImage, omitted
 from tcunit._docker import NotThere
 from tcunit._session import CONTENT_LABEL, SESSION_LABEL
@@ -504,8 +506,9 @@ def remove_steps(mark: str) -> None:
     """Remove what a build has left in the classic builder's cache."""
     api: Any = engine().client.api
     for each in api.images(filters={"dangling": True}):
-        if f"MARK={mark}" in (api.inspect_image(each["Id"])["Config"].get("Env") or ()):
-            api.remove_image(each["Id"])
+        with contextlib.suppress(docker.errors.NotFound):  # another test's, gone in between
+            if f"MARK={mark}" in (api.inspect_image(each["Id"])["Config"].get("Env") or ()):
+                api.remove_image(each["Id"])
 
 
 def started(program: str) -> subprocess.Popen[str]:

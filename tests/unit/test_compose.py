@@ -383,9 +383,9 @@ class CommandTest(unittest.TestCase):
 class ReadyTest(unittest.TestCase):
     """What ready means for a service of which nothing was said."""
 
-    def ready(self, target: Target, *published: str) -> None:
+    def ready(self, target: Target, *published: str, limit: float = 20.0) -> None:
         wait_until_ready(
-            target, ServiceWaitStrategy([Port.parse(each) for each in published]), 0.05
+            target, ServiceWaitStrategy([Port.parse(each) for each in published]), limit
         )
 
     def test_one_without_ports(self) -> None:
@@ -403,7 +403,7 @@ class ReadyTest(unittest.TestCase):
         for declared, asked in (("80", {"80"}), ("99", {"80", "443"})):
             target = Target(image_ports=[Port.parse(declared)])
             with self.subTest(declared=declared), self.assertRaisesRegex(Exception, "not ready"):
-                self.ready(target, "80", "443", "53/udp")
+                self.ready(target, "80", "443", "53/udp", limit=0.05)
             self.assertEqual(asked, {str(each.number) for each in target.asked_for})
 
     def test_health_check(self) -> None:
