@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import posixpath
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from .errors import CopyError
+from .log import warn
 from .request import Copy
 
 if TYPE_CHECKING:
     from tarfile import TarFile, TarInfo
-
-log = logging.getLogger("tcunit")
 
 
 # -- in -------------------------------------------------------------------------------------------
@@ -167,6 +164,8 @@ def _write_file(archive: TarFile, member: TarInfo, destination: Path) -> None:
         destination /= posixpath.basename(member.name)
     destination.parent.mkdir(parents=True, exist_ok=True)
     found = archive.extractfile(member)
+    import shutil
+
     with destination.open("wb") as file:
         if found is not None:
             shutil.copyfileobj(found, file)
@@ -189,7 +188,7 @@ def _write_tree(archive: TarFile, top: TarInfo, source: str, destination: Path) 
     for member in archive:
         archive.extract(member, destination, filter=settle)
     if left_out:
-        log.warning(
+        warn(
             "Left out of the copy of %s, because they are devices or lead out of it: %s",
             source, ", ".join(left_out),
         )  # fmt: skip

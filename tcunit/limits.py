@@ -6,7 +6,6 @@ numbers of CPUs.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Sequence
 from typing import Any, Self
@@ -264,7 +263,9 @@ def _host_name(given: str, what: str) -> str:
 
 
 def _check_address(given: str, what: str) -> None:
+    from ipaddress import ip_address
+
     try:
-        ipaddress.ip_address(given)
+        ip_address(given)
     except ValueError:
         raise DeclarationError(f"{what}: {given!r} is no IP address") from None

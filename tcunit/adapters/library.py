@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import copy
 import importlib
-import importlib.metadata
 import os
 import sys
 import threading
@@ -34,7 +33,9 @@ def check_library() -> None:
             f"testcontainers-python is needed to start one of its containers, but {error}: "
             f"{INSTALL}"
         ) from error
-    version = importlib.metadata.version("testcontainers")
+    from importlib.metadata import version as version_of
+
+    version = version_of("testcontainers")
     numbers = [int(word) for word in version.split(".")[:2] if word.isdecimal()]
     if tuple(numbers) < OLDEST:
         oldest = ".".join(map(str, OLDEST))
