@@ -27,9 +27,8 @@ from .helpers import (
 )
 
 SHORT = 0.2
-SOON = (
-    4.0  # seconds: making or undoing a fault takes far less, but for a stop that must be waited for
-)
+# In seconds: less than a container that must be waited for takes to stop. A fault takes a tenth.
+SOON = 9.0
 
 SLOW_SERVER = "sleep 0.4; exec python -m http.server 8000"
 
