@@ -52,13 +52,30 @@ class ContainerState:
         return ", ".join(parts)
 
 
-class ExecResult(NamedTuple):
-    """How a command in a container ended: ``code, output = container.exec(…)``."""
-
+class _CodeAndOutput(NamedTuple):
     exit_code: int
     output: bytes
-    stdout: bytes = b""
-    stderr: bytes = b""
+
+
+class ExecResult(_CodeAndOutput):
+    """How a command in a container ended: ``code, output = container.exec(…)``.
+
+    ``output`` is all of it in the order it came; ``stdout`` and ``stderr`` are its parts.
+    """
+
+    stdout: bytes
+    stderr: bytes
+
+    def __new__(
+        cls, exit_code: int, output: bytes, stdout: bytes = b"", stderr: bytes = b""
+    ) -> Self:
+        """A pair, so that it can be unpacked into two."""
+        self = super().__new__(cls, exit_code, output)
+        self.stdout, self.stderr = stdout, stderr
+        return self
+
+    def __getnewargs__(self) -> tuple[int, bytes, bytes, bytes]:
+        return (self.exit_code, self.output, self.stdout, self.stderr)
 
 
 class ProbeAddress(NamedTuple):

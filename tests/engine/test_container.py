@@ -400,7 +400,7 @@ class InsideTest(EngineTest):
         """A command gives its exit code, and its output together and apart."""
         done = self.container.exec(["sh", "-c", "echo out; echo err >&2; exit 3"])
         self.assertEqual((3, b"out\n", b"err\n"), (done.exit_code, done.stdout, done.stderr))
-        code, output = done[:2]
+        code, output = done
         self.assertEqual((3, sorted(b"out\nerr\n")), (code, sorted(output)))
 
     def test_exec_string(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import unittest
 
 from tcunit import wait
@@ -128,3 +129,15 @@ class HealthcheckTest(unittest.TestCase):
         """A container without one cannot be waited for in this way; the error says what to do."""
         with self.assertRaisesRegex(DeclarationError, r"web has no HEALTHCHECK: declare one with"):
             wait_until_ready(Target(), wait.for_healthcheck(), 60)
+
+
+class ExecResultTest(unittest.TestCase):
+    """What a command gives is a pair with its parts."""
+
+    def test_pair(self) -> None:
+        """It is unpacked into two, and keeps its parts, also through a pickle."""
+        done = ExecResult(3, b"outerr", b"out", b"err")
+        code, output = done
+        self.assertEqual((3, b"outerr"), (code, output))
+        again = pickle.loads(pickle.dumps(done))
+        self.assertEqual((done, b"out", b"err"), (again, again.stdout, again.stderr))
