@@ -62,7 +62,6 @@ import typing
 from . import errors, wait
 from ._version import __version__
 from .case import ContainerTestCase
-from .compose import ComposeStack
 from .connection import ConnectionMode, Endpoint, using_connection_mode
 from .container import DockerContainer, GenericContainer
 from .docker_image import DockerImage
@@ -81,16 +80,18 @@ from .volume import Volume
 
 if typing.TYPE_CHECKING:
     from .async_case import AsyncContainerTestCase
+    from .compose import ComposeStack
 else:
 
     def __getattr__(name: str) -> type:
-        """``AsyncContainerTestCase`` at its first use, because it has to import asyncio."""
-        if name != "AsyncContainerTestCase":
+        """What not everyone needs, at its first use: one has to import asyncio."""
+        rooms = {"AsyncContainerTestCase": "async_case", "ComposeStack": "compose"}
+        if name not in rooms:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from .async_case import AsyncContainerTestCase
+        from importlib import import_module
 
-        globals()[name] = AsyncContainerTestCase
-        return AsyncContainerTestCase
+        found = globals()[name] = getattr(import_module(f".{rooms[name]}", __name__), name)
+        return found
 
 
 __all__ = [
