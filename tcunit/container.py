@@ -7,11 +7,10 @@ One type in two states: what was declared (the request), and what runs (a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from . import timings
-from ._docker import find_engine
-from .awaiting import settled, to_its_end
+from .awaiting import settled
 from .connection import ConnectionMode, Endpoint
 from .copying import Copying
 from .docker_image import DockerImage
@@ -20,18 +19,17 @@ from .faults import Faults
 from .images import short_name
 from .launching import Launching, StartFrom
 from .lifecycle.ahead import file_stamps, is_foreign, why_not_ahead
+from .lifecycle.alone import StartsAlone
 from .lifecycle.declared import Declared, Launch
 from .lifecycle.events import stream_of
-from .lifecycle.fixture import check_fixed_ports, launch_for
-from .lifecycle.ledger import Entry, ledger
-from .lifecycle.references import graph_of
+from .lifecycle.ledger import Entry
 from .lifecycle.startup import StartSet
 from .measuring import measurement_for
 from .network import Network
 from .ports import Port, PortLike
 from .request import ContainerRequest, Late
 from .running import RunningContainer, not_started
-from .settings import START_TIMEOUT, Settings
+from .settings import START_TIMEOUT
 from .sharing import refuse_unshared
 from .wait import DefaultWaitStrategy, ExecResult, WaitStrategy, wait_until_ready
 
@@ -47,7 +45,7 @@ LONGER = (
 STOP_TIMEOUT = 10  # the engine's own
 
 
-class DockerContainer(Copying, Faults):
+class DockerContainer(StartsAlone, Copying, Faults):
     """A container, declared now and started by its class, by ``start()`` or by ``with``.
 
     Args:
@@ -141,28 +139,6 @@ class DockerContainer(Copying, Faults):
 
     # -- alone ------------------------------------------------------------------------------------
 
-    def start(self) -> Self:
-        """Start it, and before it what it depends on; returns when it is ready.
-
-        Raises:
-            DeclarationError: what was declared cannot work.
-            EngineNotFound: no engine answered.
-            StartError: it could not be started; nothing of it is left.
-        """
-        if self._running is not None:
-            return self
-        settings = Settings()
-        graph = graph_of([self], _itself)
-        check_fixed_ports(graph)
-        launch = launch_for(find_engine(settings), settings, "", _itself)
-        self._set = starting = StartSet(graph, launch, settings)  # stop() gives it up from now on
-        try:
-            starting.start()
-        except BaseException:
-            self._set = None
-            raise
-        return self
-
     def stop(self, force: bool = True, delete_volume: bool = True) -> None:
         """Remove it, and what its start has started; no error if it is not there.
 
@@ -183,24 +159,7 @@ class DockerContainer(Copying, Faults):
             ours.engine.remove_container(ours.id, volumes=False)
             if self._launching is not None:
                 self._launching.keep_volumes()
-        starting, self._set = self._set, None
-        if starting is not None:
-            starting.stop()
-        else:
-            self.release()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    async def __aenter__(self) -> Self:
-        ledger.expect_signals()  # the start is in a thread, where no handler can be set
-        return await to_its_end(self.start, self.stop, at_once=True)
-
-    async def __aexit__(self, *_: object) -> None:
-        await to_its_end(self.stop, self.stop)
+        self._end()
 
     # -- in a set ---------------------------------------------------------------------------------
 
@@ -471,7 +430,3 @@ def _warm_start(launch: Launch, label: str, stem: str, place: str) -> StartFrom:
     from .warm import WarmStart  # which few containers have
 
     return WarmStart(launch, label, stem, place).image
-
-
-def _itself(reference: Any) -> Any:
-    return reference

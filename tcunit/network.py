@@ -7,17 +7,17 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import TYPE_CHECKING, Any, Self
 
 from . import _session, timings
-from ._docker import Engine, NameTaken, NotThere, find_engine
-from .awaiting import to_its_end, with_or_async_with
+from ._docker import Engine, NameTaken, NotThere
+from .awaiting import with_or_async_with
 from .errors import DeclarationError, EngineError, FaultError, StartError
 from .fingerprint import fingerprint
+from .lifecycle.alone import CreatesAlone
 from .lifecycle.declared import Declared, Launch
-from .lifecycle.fixture import launch_for
 from .lifecycle.ledger import NETWORK, Entry, ledger
 from .pools import create_network
 from .reapers import reapers
 from .running import RunningNetwork, not_started
-from .settings import JOIN_NETWORKS, Settings
+from .settings import JOIN_NETWORKS
 from .sharing import Shared, share_of, where_shared
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 NAME_TRIES = 3
 
 
-class Network(Declared):
+class Network(CreatesAlone):
     """A network of its own for some containers.
 
     Args:
@@ -124,34 +124,9 @@ class Network(Declared):
 
     # -- alone ------------------------------------------------------------------------------------
 
-    def create(self) -> Self:
-        """Create it now; :meth:`remove` or the end of the process removes it."""
-        if self._running is None:
-            settings = Settings()
-            launch = launch_for(find_engine(settings), settings, "", lambda each: each)
-            try:
-                self.launch(launch)
-            except BaseException:
-                self.release()
-                raise
-        return self
-
     def remove(self) -> None:
         """Remove it; containers that others connected to it are disconnected first."""
-        self.release()
-
-    def __enter__(self) -> Self:
-        return self.create()
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
-
-    async def __aenter__(self) -> Self:
-        ledger.expect_signals()  # the create is in a thread, where no handler can be set
-        return await to_its_end(self.create, self.remove)
-
-    async def __aexit__(self, *_: object) -> None:
-        await to_its_end(self.remove, self.remove)
+        super().remove()
 
     def connect(self, container_id: str, network_aliases: Sequence[str] | None = None) -> None:
         """Connect a running container to it."""

@@ -10,20 +10,19 @@ import os
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any
 
 from . import _session
-from ._docker import Engine, find_engine
+from ._docker import Engine
 from .errors import DeclarationError, EngineError, StartError
-from .lifecycle.declared import Declared, Launch
-from .lifecycle.fixture import launch_for
+from .lifecycle.alone import CreatesAlone
+from .lifecycle.declared import Launch
 from .lifecycle.ledger import VOLUME, Entry, ledger
 from .request import NAME
 from .running import not_started
-from .settings import Settings
 
 
-class Volume(Declared):
+class Volume(CreatesAlone):
     """A volume for some containers, removed at the end with what is in it.
 
     Args:
@@ -84,27 +83,9 @@ class Volume(Declared):
 
     # -- alone ------------------------------------------------------------------------------------
 
-    def create(self) -> Self:
-        """Create it now; :meth:`remove` or the end of the process removes it."""
-        if not self._is_started:
-            settings = Settings()
-            launch = launch_for(find_engine(settings), settings, "", lambda each: each)
-            try:
-                self.launch(launch)
-            except BaseException:
-                self.release()
-                raise
-        return self
-
     def remove(self) -> None:
         """Remove it, unless it existed before."""
-        self.release()
-
-    def __enter__(self) -> Self:
-        return self.create()
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
+        super().remove()
 
     # -- in a set ---------------------------------------------------------------------------------
 

@@ -13,16 +13,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
-from .._docker import find_engine
-from ..awaiting import to_its_end
 from ..errors import DeclarationError
+from ..lifecycle.alone import StartsAlone
 from ..lifecycle.declared import Declared, Launch
-from ..lifecycle.fixture import launch_for
 from ..lifecycle.ledger import Entry, ledger
-from ..lifecycle.references import graph_of
 from ..lifecycle.startup import StartSet
 from ..running import not_started
-from ..settings import Settings
 from ..wait import WaitStrategy
 from .asked import Asked, File, Value, paths
 from .service import ComposeNetwork, ComposeService
@@ -31,7 +27,7 @@ if TYPE_CHECKING:
     from .launching import StackLaunching
 
 
-class ComposeStack(Declared):
+class ComposeStack(StartsAlone):
     """The services of Compose files, declared now and started by their class or by ``start()``.
 
     Args:
@@ -130,27 +126,6 @@ class ComposeStack(Declared):
 
     # -- alone ------------------------------------------------------------------------------------
 
-    def start(self) -> Self:
-        """Start it, and before it what it depends on; returns when its services are ready.
-
-        Raises:
-            DeclarationError: what was declared cannot work.
-            EngineNotFound: no engine answered.
-            StartError: it could not be started; nothing of it is left.
-        """
-        if self._is_started:
-            return self
-        settings = Settings()
-        graph = graph_of([self], _itself)
-        launch = launch_for(find_engine(settings), settings, "", _itself)
-        self._set = starting = StartSet(graph, launch, settings)  # stop() gives it up from now on
-        try:
-            starting.start()
-        except BaseException:
-            self._set = None
-            raise
-        return self
-
     def stop(self, force: bool = True) -> None:
         """Remove all of it, and what its start has started; no error if it is not there.
 
@@ -162,24 +137,7 @@ class ComposeStack(Declared):
 
             running = [each.running for each in self.containers]
             side_by_side([functools.partial(each.engine.stop, each.id) for each in running])
-        starting, self._set = self._set, None
-        if starting is not None:
-            starting.stop()
-        else:
-            self.release()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    async def __aenter__(self) -> Self:
-        ledger.expect_signals()  # the start is in a thread, where no handler can be set
-        return await to_its_end(self.start, self.stop, at_once=True)
-
-    async def __aexit__(self, *_: object) -> None:
-        await to_its_end(self.stop, self.stop)
+        self._end()
 
     # -- in a set ---------------------------------------------------------------------------------
 
@@ -301,7 +259,3 @@ class ComposeStack(Declared):
 
 def _called(service: ComposeService) -> str:
     return f"{service.service!r}" + (f" (index {service.index})" if service.index > 1 else "")
-
-
-def _itself(reference: Any) -> Any:
-    return reference
