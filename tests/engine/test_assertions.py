@@ -21,6 +21,7 @@ from typing import Any
 from tcunit import ContainerTestCase, DockerContainer, Network, wait
 from tcunit._session import SESSION_LABEL, session_id
 from tcunit.errors import DeclarationError, NotStarted, PortNotExposed
+from tcunit.lifecycle.removal import removals
 from tcunit.modules import NginxContainer
 
 from .helpers import ROOT, EngineTest, engine, needs_bridge, run_class, sleeper
@@ -672,7 +673,8 @@ class DistrolessTest(FailureTest):
         labels = [f"LABEL {SESSION_LABEL}={session_id()}", 'ENTRYPOINT ["/wait"]']
         image = "localhost/tcunit-distroless"
         cls.addClassCleanup(engine().images.forget, image)
-        cls.addClassCleanup(api.remove_image, image, force=True)
+        cls.addClassCleanup(api.remove_image, image)
+        cls.addClassCleanup(removals.finish)  # as long as a container has it, it cannot go
         content = layer("wait", program(*PROGRAMS[architecture]))
         api.import_image_from_data(content, repository=image, tag="latest", changes=labels)
         super().setUpClass()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
 import sys
@@ -35,9 +34,7 @@ from tcunit.errors import (
     StartErrors,
 )
 
-from .documents import blocks_of
 from .helpers import (
-    ROOT,
     EngineTest,
     engine,
     environment,
@@ -426,21 +423,6 @@ class CommandTest(EngineTest):
         find_compose()
         with mock.patch.object(cli, "_version", side_effect=AssertionError("asked again")):
             find_compose()
-
-
-class DocumentTest(EngineTest):
-    """The page about Compose."""
-
-    def test_blocks(self) -> None:
-        """Its Python blocks do what they show, from the project's folder."""
-        names: dict[str, Any] = {"__name__": __name__}
-        for block in blocks_of(ROOT / "docs" / "compose.md", "python"):
-            block.run(names)
-        cases = [each for name, each in names.items() if name.endswith("Test")]
-        self.assertEqual(2, len(cases))
-        with contextlib.chdir(ROOT):
-            for case in cases:
-                self.assert_passes(case)
 
 
 class CopyTest(EngineTest):

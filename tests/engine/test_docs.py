@@ -1,9 +1,16 @@
-"""The pages in ``docs`` tell the truth: their Python blocks run in order, and their tests pass."""
+"""The documents tell the truth: their Python blocks run in order and their tests pass, and so do
+the commands that they show.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import shutil
+import subprocess
 import sys
+import tempfile
 import types
 import unittest
 import warnings
@@ -20,7 +27,11 @@ from .helpers import ROOT, EngineTest
 
 DOCS = ROOT / "docs"
 OURS = {**vars(tcunit), "modules": tcunit.modules}
-PAGES = ("asyncio.md", "modules.md", "testcontainers-python.md")
+# The README and the page about images have errors that must come, too, and that about Django has
+# parts of a project: see test_readme and test_django.
+ELSEWHERE = {"django.md", "images.md"}
+# What the test command of the README does itself, and what the test of the wheel does.
+BY_CI = ("python3 -m pip install tox", "pip install tcunit")
 
 
 class DocsTest(EngineTest):
@@ -28,10 +39,14 @@ class DocsTest(EngineTest):
 
     def test_blocks(self) -> None:
         """Every block runs, and every test that it defines passes."""
-        for name in PAGES:
+        pages = [page for page in DOCS.glob("*.md") if page.name not in ELSEWHERE]
+        pages = [page for page in pages if blocks_of(page, "python")]
+        self.assertGreater(len(pages), 5)
+        self.enterContext(contextlib.chdir(ROOT))
+        for page in pages:
             module = types.ModuleType("page")
             with mock.patch.dict(sys.modules, page=module), mock.patch("builtins.print"):
-                self.assertGreater(self.run_page(DOCS / name, module), 0, name)
+                self.assertGreater(self.run_page(page, module), 0, page.name)
 
     def run_page(self, page: Path, module: types.ModuleType) -> int:
         """Run the blocks of a page; how many tests there were."""
@@ -42,10 +57,43 @@ class DocsTest(EngineTest):
                 block.run(vars(module))
                 new = [each for name, each in vars(module).items() if before.get(name) is not each]
                 for each in new:
-                    if isinstance(each, type) and issubclass(each, unittest.TestCase):
-                        if each.__module__ == "page":
+                    if isinstance(each, type) and each.__module__ == "page":
+                        if unittest.TestLoader().getTestCaseNames(each):
                             count += self.assert_passes(each).testsRun
         return count
+
+
+class CommandsTest(EngineTest):
+    """Runs the shell blocks of the README and the pages, in a folder with some examples."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        for name in ("django_project", "first", "measured", "shop"):
+            shutil.copytree(ROOT / "examples" / name, self.folder / "examples" / name)
+        (self.folder / "examples" / "__init__.py").touch()
+        programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        sources = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+        self.environ = {**os.environ, "PATH": programs, "PYTHONPATH": sources}
+
+    def test_commands(self) -> None:
+        """Each ends well, and what runs tests runs some."""
+        for document in (ROOT / "README.md", *DOCS.glob("*.md")):
+            for block in blocks_of(document, "sh"):
+                if not block.text.startswith(BY_CI):
+                    with self.subTest(document=document.name, line=block.line):
+                        self.run_commands(block.text)
+
+    def run_commands(self, text: str) -> None:
+        done = subprocess.run(
+            ["bash", "-e", "-c", text],
+            cwd=self.folder, env=self.environ, timeout=240, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        self.assertEqual(0, done.returncode, done.stdout)
+        for none in ("Ran 0 tests", "NO TESTS RAN", "Found 0 test", "collected 0 items"):
+            self.assertNotIn(none, done.stdout)
+        self.assertEqual([], re.findall(r"\b(?:skipped|failed|errors?)=\d+", done.stdout))
 
 
 class LinksTest(unittest.TestCase):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import io
 import os
-import re
 import subprocess
 import sys
 import tarfile
@@ -229,16 +228,6 @@ class DeclaredTest(unittest.TestCase):
         box = DockerContainer("a").with_copy_into_container(Path(__file__), "/app/")
         rules = PathMap(box._request.places(), {})
         self.assertEqual(__file__, rules.host_file(f"/app/{Path(__file__).name}"))
-
-    def test_document(self) -> None:
-        """The declarations in the page about it can be made."""
-        text = Path(HERE.parents[1], "docs", "coverage.md").read_text()
-        blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-        self.assertGreater(len(blocks), 3)
-        names: dict[str, Any] = {}
-        for block in blocks:
-            exec(block, names)
-        self.assertEqual(Measured(), names["StockTest"].service._request.measured)
 
     def test_class(self) -> None:
         """A class says it for all of its containers; one that says nothing measures nothing."""
