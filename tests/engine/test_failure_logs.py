@@ -728,7 +728,7 @@ class RunnersTest(ProcessTest):
         self.write("test_it.py", MODULE.format(bases="ContainerTestCase") + ASYNC)
         output = self.output("-W", "error", "-m", "unittest", "test_it")
         self.assert_notes(output, Runner=2, AsyncRunner=1, SetUpRunner=1)
-        self.assertRegex(output, r'\n    self\.fail\("so"\)\nAssertionError: so\ntcunit: ')
+        self.assertRegex(output, r'\n    self\.fail\("so"\)\n[ ~^]*\n?AssertionError: so\ntcunit: ')
         self.assertIn("FAILED (failures=3, errors=1)", output)
 
     def test_pytest(self) -> None:

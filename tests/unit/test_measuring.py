@@ -9,12 +9,14 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from coverage import Coverage
+from coverage import Coverage, CoverageData
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -185,6 +187,81 @@ class ParcelTest(unittest.TestCase):
         """The same, as it is unpacked in the folder itself."""
         inside = {os.path.normpath(os.path.join(FOLDER, name)) for name in self.members(FOLDER)}
         self.assertEqual({f"/{name}" for name in self.members("/")}, inside)
+
+
+ASKED_TO_SAVE = """
+import os, signal, sys, time
+
+def end(number, frame):
+    print("well")
+    sys.exit()
+
+def main():
+    signal.signal(64, end)
+    print("ready", flush=True)
+    while True:
+        time.sleep(60)
+
+main()
+"""
+
+
+def until(is_true: Callable[[], bool]) -> None:
+    """Wait for something, for ten seconds at most."""
+    deadline = time.monotonic() + 10
+    while not is_true() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+def sleeps(pid: int) -> bool:
+    """Whether a process waits for something."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+
+
+class SavedTest(unittest.TestCase):
+    """What runs in the container, run here."""
+
+    def test_it_goes_on_after_a_save(self) -> None:
+        """Whatever the tracer, a handler that runs right after a save counts."""
+        for core in ("pytrace", "ctrace", "sysmon"):
+            if core == "sysmon" and sys.version_info < (3, 12):
+                continue
+            for branch in (False, True):
+                if core == "sysmon" and branch and sys.version_info < (3, 14):
+                    continue
+                with self.subTest(core=core, branch=branch):
+                    self.assertEqual({2, 4, 5, 6, 8, 9, 10, 11, 12, 14}, self.lines(core, branch))
+
+    def lines(self, core: str, branch: bool) -> set[int]:
+        """The lines of the program that were measured."""
+        with tempfile.TemporaryDirectory() as folder:
+            host = Coverage(config_file=False)
+            host.set_option("run:core", core)
+            host.set_option("run:branch", branch)
+            program = Path(folder, "program.py")
+            program.write_text(ASKED_TO_SAVE)
+            text = configuration(host.get_option, [], [str(program)]).replace(FOLDER, folder)
+            with tarfile.open(fileobj=io.BytesIO(parcel(text, FOLDER))) as archive:
+                archive.extractall(folder, filter="data")
+            start = {"PYTHONPATH": folder, "COVERAGE_PROCESS_START": f"{folder}/coveragerc"}
+            with subprocess.Popen(
+                [sys.executable, program], env=start, stdout=subprocess.PIPE, text=True
+            ) as process:
+                assert process.stdout
+                self.assertEqual("ready\n", process.stdout.readline())
+                process.send_signal(60)
+                until(lambda: Path(folder, "data", f"saved-{process.pid}").exists())
+                until(lambda: sleeps(process.pid))  # and no longer in the handler that saves
+                process.send_signal(64)
+                self.assertEqual("well\n", process.stdout.read())
+            problems = list(Path(folder, "data").glob("problem*"))
+            self.assertEqual([], [each.read_text() for each in problems])
+            found = set[int]()
+            for file in Path(folder, "data").glob(".coverage*"):
+                data = CoverageData(str(file))
+                data.read()
+                found.update(data.lines(str(program)) or ())
+            return found
 
 
 class DeclaredTest(unittest.TestCase):
