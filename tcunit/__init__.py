@@ -38,6 +38,9 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     collecting                how a declaration collects its request
     storage  limits           the with_… methods about files; about limits, rights, the process
     options                   the other with_… methods
+    late                      values that are made when their container starts
+    attaching                 its networks, and the ports that are published for it
+    advice                    what the engine said when it refused one, and what to do about it
     launching                 from a request to a container that runs
     warm                      starting from a state that was kept
     faults                    containers paused, stopped, killed, cut off, slowed for a while

@@ -16,14 +16,21 @@ from typing import IO, Any
 
 from . import _session, timings
 from ._docker import Engine, ImageInfo, NameTaken, NotThere, env_file
-from .connection import listen_addresses
+from .advice import hint, refused
+from .attaching import (
+    Attached,
+    attached_networks,
+    host_of,
+    implicit_networks,
+    network_mode,
+    published,
+)
 from .docker_image import DockerImage
 from .errors import (
     CopyError,
     DeclarationError,
     EngineError,
     HostPortError,
-    ImageNotFound,
     StartError,
 )
 from .fetching import fetched
@@ -31,19 +38,16 @@ from .files import packed
 from .fingerprint import fingerprint, parts_of
 from .host_ports import HOST_NAME, HostAccess, checked, door_for
 from .images import short_name
-from .lifecycle.declared import Declared, Launch
+from .late import made
+from .lifecycle.declared import Launch
 from .lifecycle.ledger import CONTAINER, Entry, ledger
 from .measuring import Measurement
-from .network import Network
-from .request import Attachment, ContainerRequest, Copy, Late, Mount
+from .request import ContainerRequest, Copy, Late, Mount
 from .running import RunningContainer, state_of
 from .sharing import Shared, share_of, where_shared
 from .volume import Hold, Volume
 
 NAME_TRIES = 3
-
-Attached = tuple[str, Sequence[str]]
-"""A network's name, and the aliases to have there."""
 
 StartFrom = Callable[[ContainerRequest, str, dict[str, Any], str], str]
 """Names the image to start from, given what was asked for, the name of its image, what the engine
@@ -97,12 +101,12 @@ class Launching:
         self.asked = asked
         with timings.spent("pull"):
             found = self._image()
-        self.networks = _networks(asked, launch, self._place is not None)
+        self.networks = attached_networks(asked, launch, self._place is not None)
         running = RunningContainer(
             launch.engine, launch.surroundings, "", "", self.label, found, asked.ports,
-            networks=[name for name, _ in self.networks] or _implicit(asked, launch.engine),
+            networks=[name for name, _ in self.networks] or implicit_networks(asked, launch.engine),
             mode_of_case=launch.mode_of_case, is_cancelled=launch.is_cancelled,
-            host_of=_host_of(asked, launch),
+            host_of=host_of(asked, launch),
         )  # fmt: skip
         options = self._options(running)
         if self.measurement is not None:
@@ -181,7 +185,7 @@ class Launching:
             with timings.spent("create"):
                 shared.id = self._create_labelled(begun, shared.name, options, labels)
         except EngineError as error:
-            raise _refused(self.label, image, engine, error) from error
+            raise refused(self.label, image, engine, error) from error
         return False
 
     def _image(self) -> ImageInfo:
@@ -211,7 +215,7 @@ class Launching:
                         f"with_name() away to get a name of its own."
                     ) from error
             except EngineError as error:
-                raise _refused(self.label, image, self.launch.engine, error) from error
+                raise refused(self.label, image, self.launch.engine, error) from error
         raise AssertionError("the last try returns or raises")
 
     def _create(self, image: str, name: str, options: dict[str, Any]) -> Entry:
@@ -247,7 +251,7 @@ class Launching:
             running.refresh()
         except EngineError as error:
             raise StartError(
-                f"{running.description} could not be started: {_hint(error)}"
+                f"{running.description} could not be started: {hint(error)}"
             ) from error
 
     def _begin_measurement(self, running: RunningContainer) -> None:
@@ -267,7 +271,7 @@ class Launching:
                 name: value for each in [*files, given] for name, value in each.items()
             },
             **asked.options,
-            **_published(asked, running),
+            **published(asked, running),
         }
         if asked.command is not None:
             options["command"] = (
@@ -282,7 +286,7 @@ class Launching:
             options["tmpfs"] = dict(asked.tmpfs)
         if asked.platform:
             options["platform"] = asked.platform
-        if (mode := _network_mode(asked, running)) is not None:
+        if (mode := network_mode(asked, running)) is not None:
             options["network_mode"] = mode
         return options
 
@@ -366,24 +370,6 @@ class Launching:
         return made(self.label, what, value, self.launch)
 
 
-def made(who: str, what: str, value: Any, launch: Launch) -> Any:
-    """A value itself, or what its callable makes of it now.
-
-    A method of a declaration is called as that of its started copy.
-
-    Raises:
-        DeclarationError: it could not be made; says who wants it, and for what.
-    """
-    if not callable(value):
-        return value
-    try:
-        return _rebound(value, launch)()
-    except Exception as error:
-        raise DeclarationError(
-            f"{who}: {what} could not be made: {type(error).__name__}: {error}"
-        ) from error
-
-
 def _fits(running: RunningContainer, container: str) -> bool:
     """Whether a container that was made earlier runs, on the networks that there are now."""
     running.id = container
@@ -410,131 +396,3 @@ def _refuse_own_volume(engine: Engine, label: str, name: str) -> None:
             f"belongs to one of them: create it before, as with 'docker volume create {name}', and "
             f"remove it when it is of no more use"
         )
-
-
-def _refuse_alias(asked: ContainerRequest, attachment: Attachment, network: object) -> None:
-    """Refuse a name that other processes would give to containers of their own."""
-    aliases = [*asked.aliases, *attachment.aliases]
-    if aliases and isinstance(network, Network) and network.is_shared:
-        raise DeclarationError(
-            f"{asked.image}: it is not shared, but has the alias {aliases[0]!r} on a network that "
-            f"other processes use at the same time, so that theirs would answer, too: give it "
-            f"with_reuse(), or give it the alias on a network that is not shared"
-        )
-
-
-def _networks(
-    asked: ContainerRequest, launch: Launch, is_shared: bool
-) -> list[tuple[str, Sequence[str]]]:
-    """The networks' ids or names, each with the aliases to have there."""
-    found: list[tuple[str, Sequence[str]]] = []
-    for attachment in asked.attachments:
-        network = launch.resolve(attachment.network)
-        if not is_shared:
-            _refuse_alias(asked, attachment, network)
-        name = network.name if isinstance(network, Network) else network
-        try:
-            launch.surroundings.network(name)
-        except NotThere as error:
-            raise StartError(
-                f"{asked.image}: there is no network {name} on the engine: create it first, or "
-                f"declare a Network() of your own"
-            ) from error
-        found.append((name, [*asked.aliases, *attachment.aliases]))
-    return found
-
-
-def _implicit(asked: ContainerRequest, engine: Engine) -> list[str]:
-    """The network of a container that names none."""
-    mode = asked.network_mode
-    if mode in (None, "default", "bridge"):
-        return [engine.default_network]
-    if mode in ("host", "none") or not isinstance(mode, str) or mode.startswith("container:"):
-        return []
-    return [mode]
-
-
-def _host_of(asked: ContainerRequest, launch: Launch) -> RunningContainer | None:
-    """The container whose network it uses."""
-    mode = launch.resolve(asked.network_mode)
-    if isinstance(mode, Declared):
-        found: RunningContainer = mode.running  # type: ignore[attr-defined]
-        return found
-    if not isinstance(mode, str) or not mode.startswith("container:"):
-        return None
-    name = mode.removeprefix("container:")
-    try:
-        info = launch.engine.inspect(name)
-    except NotThere as error:
-        raise StartError(f"network mode {mode}: there is no such container") from error
-    networks = list((info["NetworkSettings"].get("Networks") or {}).keys())
-    found = RunningContainer(
-        launch.engine, launch.surroundings, info["Id"], name, name,
-        ImageInfo(info["Image"]), networks=networks,
-    )  # fmt: skip
-    found.info = info
-    return found
-
-
-def _network_mode(asked: ContainerRequest, running: RunningContainer) -> str | None:
-    if running.host_of is not None:
-        return f"container:{running.host_of.id}"
-    mode: str | None = asked.network_mode
-    return mode
-
-
-def _published(asked: ContainerRequest, running: RunningContainer) -> dict[str, Any]:
-    """The ports to publish, and on which addresses."""
-    network = running.network_facts()
-    every = {port: None for port in asked.exposed}
-    if asked.can_publish and not (network and network.is_internal):
-        every.update({port: None for port in asked.service_ports})
-    pairs = [*((port, None) for port in every), *asked.bound]
-    taken = {port for port, host in asked.bound if host is not None}
-    addresses, _ = listen_addresses(running.surroundings.facts, network)
-    if asked.on_all_interfaces:
-        addresses = ("",)
-    bindings: dict[str, list[tuple[str, int | None]]] = {}
-    for port, host in pairs:
-        if host is None and port in taken:
-            continue
-        bindings.setdefault(str(port), []).extend((address, host) for address in addresses)
-    ports = [tuple(port.split("/")) for port in bindings]
-    return {"ports": ports, "port_bindings": bindings} if bindings else {}
-
-
-def _rebound(value: Callable[[], object], launch: Launch) -> Callable[[], object]:
-    """A bound method of a declaration, as the method of its started copy."""
-    owner = getattr(value, "__self__", None)
-    if not isinstance(owner, Declared):
-        return value
-    method: Callable[[], object] = getattr(launch.resolve(owner), value.__name__)
-    return method
-
-
-def _refused(who: str, image: str, engine: Engine, error: EngineError) -> StartError | EngineError:
-    if isinstance(error, NotThere) and "image" in str(error).lower():
-        engine.images.forget(image)
-        return ImageNotFound(f"{who}: {error}. It was there before: was it removed meanwhile?")
-    return StartError(f"{who} could not be created: {_hint(error)}")
-
-
-def _hint(error: EngineError) -> str:
-    """What the engine said, and what to do about it."""
-    said = str(error)
-    for sign, advice in _ADVICE.items():
-        if sign in said:
-            return f"{said}. {advice}"
-    return said
-
-
-_ADVICE = {
-    "executable file not found": "Check the command: with_command() replaces the image's own.",
-    "no such file or directory: unknown": "Check the command and the paths that are mounted.",
-    "port is already allocated": "Take another port, or with_exposed_ports() for a random one.",
-    "address already in use": "Take another port, or with_exposed_ports() for a random one.",
-    "protocol not supported": "The kernel of the engine's machine has no SCTP, most likely.",
-    "exec format error": "The image, or a program in it, is for another processor.",
-    "invalid mount config": "Check the paths given to with_volume_mapping().",
-    "cannot overwrite": "Check the paths given to with_copy_into_container().",
-}

@@ -18,10 +18,7 @@ from ._docker.saved import (
     SavedImage,
     add_volumes,
     commit,
-    has_image,
-    remove_image,
     saved_images,
-    tag_image,
 )
 from ._session import PLACE_LABEL, WARM_LABEL
 from .errors import EngineError, StartError
@@ -77,10 +74,10 @@ class WarmStart:
             ),
         )  # fmt: skip
         name = f"{REPOSITORY}/{short_name(asked.image)}:{declaration}"
-        if has_image(engine, name):
+        if engine.images.has(name):
             return name
         with self._alone(declaration):
-            if has_image(engine, name) or self._make(asked, base_id, options, name):
+            if engine.images.has(name) or self._make(asked, base_id, options, name):
                 return name
         return base
 
@@ -143,7 +140,7 @@ class WarmStart:
             else:
                 bare = commit(engine, running.id, base, "", labels)
                 if not add_volumes(engine, running.id, running.image.volumes, bare, name):
-                    tag_image(engine, bare, name)
+                    engine.images.tag(bare, name)
         except EngineError as error:
             raise StartError(f"{running.description}: its state cannot be kept: {error}") from error
         finally:
@@ -208,7 +205,7 @@ def remove_warm(engine: Engine, image: SavedImage) -> bool:
             if lock is None:
                 return False
     try:
-        remove_image(engine, own_tag(image) or image.id)
+        engine.images.remove(own_tag(image) or image.id)
     except EngineError:
         return False
     finally:
@@ -227,7 +224,7 @@ def _remove_earlier(engine: Engine, declaration: str, place: str) -> None:
         is_earlier = bool(place) and not is_ours and each.labels.get(PLACE_LABEL) == place
         if is_earlier or (is_ours and not each.tags):
             with contextlib.suppress(EngineError):  # a container uses it
-                remove_image(engine, own_tag(each) or each.id)
+                engine.images.remove(own_tag(each) or each.id)
 
 
 def _lock_name(declaration: str) -> str:

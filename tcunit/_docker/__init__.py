@@ -18,9 +18,10 @@ from .images import ImageInfo
 from .lent import lent
 from .options import env_file, split_options
 from .refusals import NameTaken, NotThere
-from .resources import Resource
+from .resources import KINDS, Resource
 
 __all__ = [
+    "KINDS",
     "Candidate",
     "Engine",
     "ImageInfo",

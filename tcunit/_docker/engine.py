@@ -167,7 +167,17 @@ class Engine(Archives):
                     self.disconnect(network, container)
 
     def remove_network(self, network: str) -> None:
-        """Remove a network; no error if it is not there."""
+        """Remove a network; no error if it is not there.
+
+        Containers that are still on it, which somebody else has connected, are disconnected.
+        """
+        try:
+            self._remove_network(network)
+        except EngineError:
+            self.free_network(network)
+            self._remove_network(network)
+
+    def _remove_network(self, network: str) -> None:
         with contextlib.suppress(NotThere), translated(f"removing the network {network}"):
             self.client.api.remove_network(network)
 
@@ -292,6 +302,21 @@ class Engine(Archives):
         """The engine's events from now on, as a stream of dicts that has ``close()``."""
         with translated("subscribing to the engine's events"):
             return self.client.api.events(filters=filters, decode=True)
+
+    def remove(self, kind: str, name: str, *, force: bool = False) -> None:
+        """Remove something of a kind, by its id or name; no error if it is not there.
+
+        Args:
+            force: for an image, whose name is needed: also where a container uses it.
+        """
+        if kind == "image":
+            self.images.remove(name, force=force)
+        elif kind == "volume":
+            self.remove_volume(name)
+        elif kind == "network":
+            self.remove_network(name)
+        else:
+            self.remove_container(name)
 
     def labelled(self, label: str) -> list[Resource]:
         """Containers, networks, volumes and images with a label, with or without ``=value``."""

@@ -9,10 +9,13 @@ from typing import Any
 
 Json = dict[str, Any]
 
+KINDS = ("container", "network", "volume", "image")
+"""In the order in which they can be removed: what comes first uses what comes later."""
+
 
 @dataclass(frozen=True)
 class Resource:
-    """Something on an engine: a ``container``, ``network``, ``volume`` or ``image``.
+    """Something on an engine, of one of the :data:`KINDS`.
 
     ``created`` is in seconds since the epoch, by the engine's clock; 0 where it does not say.
     """

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from ..errors import EngineError
 from .engine import Engine
-from .refusals import NotThere, translated
+from .refusals import translated
 
 Json = dict[str, Any]
 
@@ -32,16 +32,6 @@ class SavedImage:
     size: int
 
 
-def has_image(engine: Engine, name: str) -> bool:
-    """Whether an image is on the engine; it is not pulled."""
-    try:
-        with translated(f"looking for the image {name}"):
-            engine.client.api.inspect_image(name)  # type: ignore[no-untyped-call]
-    except NotThere:
-        return False
-    return True
-
-
 def saved_images(engine: Engine, label: str) -> list[SavedImage]:
     """All images that have a label."""
     with translated(f"listing the images with the label {label}"):
@@ -53,23 +43,6 @@ def saved_images(engine: Engine, label: str) -> list[SavedImage]:
         )
         for each in found
     ]  # fmt: skip
-
-
-def remove_image(engine: Engine, name: str) -> None:
-    """Remove an image that nothing uses; no error if it is not there.
-
-    Raises:
-        EngineError: a container uses it.
-    """
-    with contextlib.suppress(NotThere), translated(f"removing the image {name}"):
-        engine.client.api.remove_image(name)
-
-
-def tag_image(engine: Engine, image: str, name: str) -> None:
-    """Give an image a name with a tag."""
-    with translated(f"naming the image {name}"):
-        repository, _, tag = name.rpartition(":")
-        engine.client.api.tag(image, repository, tag)
 
 
 def commit(engine: Engine, container: str, base: str, name: str, labels: Mapping[str, str]) -> str:

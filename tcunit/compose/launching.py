@@ -16,7 +16,7 @@ from .. import _session, timings
 from .._docker import Resource
 from ..errors import ComposeError, DeclarationError, EngineError, StartCancelled, StartErrors
 from ..images import resolved_name
-from ..launching import made
+from ..late import made
 from ..lifecycle.declared import Declared, Launch
 from ..lifecycle.ledger import CONTAINER, IMAGE, NETWORK, PROJECT, VOLUME, Entry, ledger
 from ..masking import Secrets

@@ -16,12 +16,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .._docker import Engine, Resource
+from .._docker import KINDS, Engine, Resource
 from .._session import PROJECT_LABEL, is_ours
 from ..errors import ComposeError, EngineError, StartCancelled
 from ..lifecycle.ledger import LATE, PAUSE, Entry
 from ..log import debug
 from ..masking import Secrets
+from ..reapers.sweep import remove
 from .cli import Compose
 from .command import Command
 from .model import Model, secrets_of
@@ -156,24 +157,11 @@ class ProjectEntry(Entry):
 def remove_all(engine: Engine, resources: Sequence[Resource]) -> None:
     """Remove resources, those of a kind side by side; raises EngineError of what is left."""
     problems: list[Exception] = []
-    for kind, remove in _REMOVALS.items():
+    for kind in KINDS:
         of_kind = [each for each in resources if each.kind == kind]
         problems += side_by_side([functools.partial(remove, engine, each) for each in of_kind])
     if problems:
         raise EngineError("; ".join(map(str, problems)))
-
-
-def _remove_network(engine: Engine, network: Resource) -> None:
-    engine.free_network(network.id)
-    engine.remove_network(network.id)
-
-
-_REMOVALS: Mapping[str, Callable[[Engine, Resource], None]] = {
-    "container": lambda engine, each: engine.remove_container(each.id),
-    "network": _remove_network,
-    "volume": lambda engine, each: engine.remove_volume(each.id),
-    "image": lambda engine, each: engine.images.remove(each.name, force=True),
-}
 
 
 def side_by_side(jobs: Sequence[Callable[[], None]]) -> list[Exception]:

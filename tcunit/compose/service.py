@@ -60,7 +60,30 @@ class Stack(Protocol):
         ...
 
 
-class ComposeService(DockerContainer):
+class PartOfStack(Declared):
+    """What is there when its stack has started, for as long as that lives."""
+
+    _stack: Stack
+
+    @property
+    def scope(self) -> str:
+        """How long it lives: as long as its stack."""
+        return self._stack.scope
+
+    def needs(self) -> Iterable[Any]:
+        """Its stack."""
+        return [self._stack]
+
+    def insists_on(self) -> Iterable[Declared]:
+        """Its stack."""
+        return [self._stack] if isinstance(self._stack, Declared) else []
+
+    def why_not_ahead(self, resolve: Callable[[Any], Any]) -> str:
+        """Its stack is not started ahead."""
+        return Declared.why_not_ahead(self, resolve)
+
+
+class ComposeService(PartOfStack, DockerContainer):
     """The container of a service; of a service with several, the one with a number.
 
     What it is like is said in the Compose file. :meth:`waiting_for` and :meth:`with_reset` work as
@@ -85,11 +108,6 @@ class ComposeService(DockerContainer):
         """How messages call it: ``stack.web``, or ``stack.web-2`` for the second of several."""
         number = f"-{self.index}" if self.index > 1 else ""
         return self._attribute or f"{self._stack.label}.{self.service}{number}"
-
-    @property
-    def scope(self) -> str:
-        """How long it lives: as long as its stack."""
-        return self._stack.scope
 
     def with_scope(self, scope: str) -> NoReturn:
         """Refused: it lives as long as its stack."""
@@ -121,18 +139,6 @@ class ComposeService(DockerContainer):
     def check(self, request: ContainerRequest | None = None) -> None:
         """Nothing can be known of it before its file is read."""
 
-    def needs(self) -> Iterable[Any]:
-        """Its stack."""
-        return [self._stack]
-
-    def insists_on(self) -> Iterable[Declared]:
-        """Its stack."""
-        return [self._stack] if isinstance(self._stack, Declared) else []
-
-    def why_not_ahead(self, resolve: Callable[[Any], Any]) -> str:
-        """Its stack is not started ahead."""
-        return Declared.why_not_ahead(self, resolve)
-
     def launch(self, launch: Launch) -> None:
         """Be the started stack's container, and wait for what was asked for here."""
         stack: Stack = launch.resolve(self._stack)
@@ -162,7 +168,7 @@ class ComposeService(DockerContainer):
         return {name: list(each.get("Aliases") or ()) for name, each in networks.items()}
 
 
-class ComposeNetwork(Network):
+class ComposeNetwork(PartOfStack, Network):
     """A network of a stack, by its key in the Compose file."""
 
     def __init__(self, stack: Stack, key: str) -> None:
@@ -174,26 +180,9 @@ class ComposeNetwork(Network):
         """How messages call it."""
         return self._attribute or f"{self._stack.label}'s network {self.key}"
 
-    @property
-    def scope(self) -> str:
-        """How long it lives: as long as its stack."""
-        return self._stack.scope
-
     def with_reuse(self, reuse: bool = True) -> NoReturn:
         """Refused: it lives as long as its stack."""
         raise DeclarationError(f"{self.label} lives as long as its stack and cannot be shared")
-
-    def needs(self) -> Iterable[Any]:
-        """Its stack."""
-        return [self._stack]
-
-    def insists_on(self) -> Iterable[Declared]:
-        """Its stack."""
-        return [self._stack] if isinstance(self._stack, Declared) else []
-
-    def why_not_ahead(self, resolve: Callable[[Any], Any]) -> str:
-        """Its stack is not started ahead."""
-        return Declared.why_not_ahead(self, resolve)
 
     def launch(self, launch: Launch) -> None:
         """Be the started stack's network."""

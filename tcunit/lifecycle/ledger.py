@@ -76,22 +76,8 @@ class Entry:
         if not self.id and not self._appears():
             return
         self.take_leave()
-        if self.kind == NETWORK:
-            self._remove_network()
-        elif self.kind == VOLUME:
-            self.engine.remove_volume(self.name)
-        elif self.kind == IMAGE:
-            self.engine.images.remove(self.name)
-        else:
-            self.engine.remove_container(self.id or self.name)
-
-    def _remove_network(self) -> None:
-        network = self.id or self.name
-        try:
-            self.engine.remove_network(network)
-        except EngineError:  # somebody connected a container of theirs to it
-            self.engine.free_network(network)
-            self.engine.remove_network(network)
+        by_name = self.kind in (VOLUME, IMAGE) or not self.id
+        self.engine.remove(self.kind, self.name if by_name else self.id)
 
     def _appears(self) -> bool:
         """Whether it is there after all; a create that was cut off is looked out for longer."""

@@ -215,11 +215,8 @@ def _remove(engine: Engine, share: Share, record: Record) -> None:
     while not found and time.monotonic() < deadline:
         time.sleep(PAUSE * 5)
         found = find(engine, share)
-    if found and share.kind == CONTAINER:
-        engine.remove_container(found)
-    elif found:
-        engine.free_network(found)
-        engine.remove_network(found)
+    if found:
+        engine.remove(share.kind, found)
 
 
 def find(engine: Engine, share: Share) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from .._docker import Engine, Resource
+from .._docker import KINDS, Engine, Resource
 from .._session import LABEL_ROOT, NAME_LABEL, SESSION_LABEL, bears_its_name
 from ..errors import EngineError
 
@@ -58,9 +58,9 @@ def remove_all(engine: Engine, resources: Sequence[Resource]) -> list[Resource]:
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(WIDTH) as workers:
-        for kind in ("container", "network", "volume", "image"):
+        for kind in KINDS:
             these = [each for each in resources if each.kind == kind]
-            done = workers.map(lambda each: _remove(engine, each), these)
+            done = workers.map(lambda each: _is_removed(engine, each), these)
             left += [each for each, gone in zip(these, done, strict=True) if not gone]
     return left
 
@@ -109,18 +109,15 @@ def sweep(
     return seen
 
 
-def _remove(engine: Engine, resource: Resource) -> bool:
+def remove(engine: Engine, resource: Resource) -> None:
+    """Remove a resource; an image that somebody else's container uses only loses its name."""
+    name = resource.name if resource.kind == "image" else resource.id
+    engine.remove(resource.kind, name, force=True)
+
+
+def _is_removed(engine: Engine, resource: Resource) -> bool:
     try:
-        if resource.kind == "container":
-            engine.remove_container(resource.id)
-        elif resource.kind == "network":
-            engine.free_network(resource.id)
-            engine.remove_network(resource.id)
-        elif resource.kind == "image":
-            # By force it only loses its name where somebody else's container uses it.
-            engine.images.remove(resource.name, force=True)
-        else:
-            engine.remove_volume(resource.id)
+        remove(engine, resource)
     except EngineError:
         return False
     return True

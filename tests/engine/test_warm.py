@@ -14,7 +14,7 @@ import psycopg
 
 from tcunit import ContainerTestCase, DockerContainer, wait
 from tcunit import warm as warm_module
-from tcunit._docker.saved import SavedImage, remove_image
+from tcunit._docker.saved import SavedImage
 from tcunit._session import LABEL_ROOT, PLACE_LABEL
 from tcunit.cli import main
 from tcunit.errors import ContainerDied, EngineError
@@ -68,7 +68,7 @@ class WarmTest(EngineTest):
     def _remove_images(self) -> None:
         for name in self.made:
             with contextlib.suppress(EngineError):
-                remove_image(engine(), name)
+                engine().images.remove(name)
 
     def start(self, container: DockerContainer) -> DockerContainer:
         """Start one that ends with this test, and note the image that it was started from."""
@@ -269,7 +269,7 @@ Shop{self.mark}.setUpClass()
         container = self.start(service(self.mark))
         theirs = f"tcunit.local/theirs-{self.mark[:8]}:latest"
         engine().client.api.commit(container.get_container_id(), *theirs.split(":"))
-        self.addCleanup(remove_image, engine(), theirs)
+        self.addCleanup(engine().images.remove, theirs)
         self.assertNotIn([theirs], [list(each.tags) for each in warm_images(engine())])
 
     def _of_this_test(self) -> list[SavedImage]:
