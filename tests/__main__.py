@@ -1,8 +1,8 @@
 """Run all tests: each module in a process of its own, several side by side.
 
-``python -W error -m tests [MODULE…]``. The runner under test is unittest's own, so each module is
-run by ``python -m unittest``; most of a module's time is spent waiting for an engine. What a module
-printed is shown when it has failed, and its time in any case.
+``python -W error -m tests [MODULE or PACKAGE…]``. The runner under test is unittest's own, so each
+module is run by ``python -m unittest``; most of a module's time is spent waiting for an engine. What
+a module printed is shown when it has failed, and its time in any case.
 """
 
 from __future__ import annotations
@@ -55,6 +55,17 @@ def modules() -> list[str]:
     return sorted(found, key=lambda name: (not name.startswith(_first()), name))
 
 
+def named(names: list[str]) -> list[str]:
+    """The test modules of these names, and those in packages of these names."""
+    known, found = modules(), []
+    for name in names:
+        these = [each for each in known if each == name or each.startswith(f"{name}.")]
+        if not these:
+            sys.exit(f"{name}: there is no such test module, nor a package with any")
+        found += these
+    return found
+
+
 def _first() -> tuple[str, ...]:
     return tuple(f"tests.{name}" for name in FIRST)
 
@@ -105,7 +116,7 @@ def main(names: list[str]) -> int:
     # What runs in the background ignores Ctrl-C, and hands that on to processes that test it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     began, outcomes = time.monotonic(), []
-    for outcome in side_by_side(names or modules(), (os.cpu_count() or 1) + 1):
+    for outcome in side_by_side(named(names) or modules(), (os.cpu_count() or 1) + 1):
         outcomes.append(outcome)
         word = "ok" if outcome.code == 0 else "FAILED"
         line = f"{outcome.module}: {outcome.count} tests in {outcome.seconds:.1f} s, {word}"
