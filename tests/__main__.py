@@ -1,8 +1,8 @@
 """Run all tests: each module in a process of its own, several side by side.
 
 ``python -W error -m tests [MODULE or PACKAGE…]``. The runner under test is unittest's own, so each
-module is run by ``python -m unittest``; most of a module's time is spent waiting for an engine. What
-a module printed is shown when it has failed, and its time in any case.
+module is run by ``python -m unittest``; most of a module's time is spent waiting for an engine.
+What a module printed is shown when it has failed, and its time in any case.
 """
 
 from __future__ import annotations

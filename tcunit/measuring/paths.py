@@ -8,8 +8,9 @@ can import them. A file that the host does not have is none of ours, and is left
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 
@@ -36,14 +37,24 @@ class PathMap:
         parts = PurePosixPath(path).parts
         for folder in sorted(self.folders, key=lambda each: -len(PurePosixPath(each).parts)):
             root = PurePosixPath(folder).parts
-            if parts[: len(root)] == root:
-                yield os.path.join(self.folders[folder], *parts[len(root) :])
+            below = parts[len(root) :]
+            if parts[: len(root)] == root and not _is_installed(below):
+                yield os.path.join(self.folders[folder], *below)
         if (found := self.by_config(path)) != path:
             yield found
         for name, place in self.packages.items():
             for number, part in enumerate(parts):
                 if part == name or (part == f"{name}.py" and number == len(parts) - 1):
                     yield os.path.join(place, *parts[number + 1 :])
+
+
+def _is_installed(below: Sequence[str]) -> bool:
+    """Whether a file belongs to a Python, or was installed into it: coverage leaves these out, too.
+
+    Where such a folder itself is the one that was named, that is what is wanted.
+    """
+    of_python = any(one == "lib" and two.startswith("python") for one, two in pairwise(below))
+    return of_python or "site-packages" in below or "dist-packages" in below
 
 
 def packages_here(names: Iterable[str]) -> dict[str, str]:

@@ -130,6 +130,16 @@ class PathsTest(unittest.TestCase):
         rules = self.map("/here/1.py", folders={"/one.py": "/here/1.py"})
         self.assertEqual("/here/1.py", rules.host_file("/one.py"))
 
+    def test_installed(self) -> None:
+        """What is installed below a folder, as in a virtual environment, is not what was meant."""
+        site = ".venv/lib/python3.13/site-packages"
+        there = [f"/src/{site}/a.py", "/src/.venv/lib/python3.13/typing.py", "/src/lib/a.py"]
+        rules = self.map(*there, folders={"/app": "/src"})
+        found = [rules.host_file(each.replace("/src", "/app")) for each in there]
+        self.assertEqual([None, None, "/src/lib/a.py"], found)
+        rules = self.map(*there, folders={"/app": "/src", f"/app/{site}": f"/src/{site}"})
+        self.assertEqual(f"/src/{site}/a.py", rules.host_file(f"/app/{site}/a.py"))
+
     def test_packages(self) -> None:
         """A package is found wherever it is installed, below folders of the same name, too."""
         rules = self.map(
