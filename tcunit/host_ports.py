@@ -3,7 +3,8 @@
 A server in a test listens on loopback, which no container reaches. So a relay listens where the
 containers' own network meets this machine (the gateway of their bridge, or our own address where we
 are in a container ourselves), at the same port and nowhere else, and serves our containers only.
-Docker Desktop does as much by itself.
+Docker Desktop does as much by itself. Where their network does not meet this machine, a sidecar
+listens in our place, a container on their network from which a tunnel leads here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ._docker import Engine
 from .connection import Endpoint, EngineFacts, NetworkFacts
@@ -27,7 +28,7 @@ from .facts import Surroundings
 from .lifecycle.ledger import CONTAINER, ledger
 
 if TYPE_CHECKING:
-    from .relay import Relay
+    from .sidecar import Sidecar
 
 HOST_NAME = "host.testcontainers.internal"
 HOST_GATEWAY = "host-gateway"  # the engine puts the address of its host in its place
@@ -42,7 +43,8 @@ def expose_host_port(port: int) -> ExposedPort:
     Containers may start before or after.
 
     Raises:
-        HostPortError: another program listens at that port of the network's gateway.
+        HostPortError: another program listens at that port of the network's gateway, or the way to
+            a remote engine was lost.
     """
     return ExposedPort(port)
 
@@ -84,6 +86,16 @@ def checked(port: object) -> int:
 # -- where containers meet us ---------------------------------------------------------------------
 
 
+class Opening(Protocol):
+    """A port that containers reach."""
+
+    def close(self) -> None:
+        """Let them reach it no more."""
+
+    def abandon(self) -> None:
+        """In a forked child: let go of the copies of the parent's sockets."""
+
+
 @dataclass(frozen=True)
 class Door:
     """Where containers on a network meet this process.
@@ -91,15 +103,27 @@ class Door:
     Attributes:
         name_means: the address that ``host.testcontainers.internal`` has for them.
         listen: the address of ours to listen on; empty where that is not needed.
+        from_host: the address by which containers on the host's own network come, if one may.
+        sidecar: the container whose address it is, where it is none of this machine's.
     """
 
     engine: Engine = field(compare=False, repr=False)
     network: str
     name_means: str
     listen: str
+    from_host: str = ""
+    sidecar: Sidecar | None = field(default=None, compare=False, repr=False)
+
+    def open(self, port: int) -> Opening | None:
+        """Let containers reach a port here; ``None`` where they do so by themselves."""
+        if self.sidecar is not None:
+            return self.sidecar.forward(self.listen, port, self.admits)
+        return _relay(self, port)
 
     def admits(self, address: str) -> bool:
         """Whether an address is that of a container that this process has started."""
+        if address == self.from_host:
+            return True
         ours = {
             each.id
             for each in ledger.remaining()
@@ -116,33 +140,16 @@ class Door:
         )
 
 
-def door_for(surroundings: Surroundings, networks: Iterable[str], *, on_host: bool) -> Door:
-    """Where a container meets this process.
-
-    Raises:
-        HostPortError: it cannot; says why, and what would help.
-    """
-    engine = surroundings.engine
-    known = [surroundings.network(name) for name in networks]
-    if on_host:
-        default = surroundings.network(engine.default_network)
-        known, address = [default], "127.0.0.1" if default.bridge_here else ""
-        if address:
-            return Door(engine, default.id, address, "")
-    network, means = way_in(surroundings.facts, known, surroundings.own_address)
-    return Door(engine, network, means, "" if means == HOST_GATEWAY else means)
-
-
 def way_in(
     engine: EngineFacts, networks: Sequence[NetworkFacts], own_address: Callable[[str], str]
-) -> tuple[str, str]:
+) -> tuple[str, str] | None:
     """The network on which containers meet this process, and the address that they use there. Pure.
 
     Args:
         own_address: the address of our own container on a network, by its id.
 
-    Raises:
-        HostPortError: there is none.
+    Returns:
+        ``None`` where no address of ours is on any of their networks.
     """
     if engine.is_desktop and not engine.own_container:
         return "", HOST_GATEWAY
@@ -151,24 +158,21 @@ def way_in(
             return network.id, own
         if network.bridge_here and engine.has_host_network and "." in network.gateway:
             return network.id, network.gateway
-    raise HostPortError(_why_not(engine, networks))
+    return None
 
 
-def _why_not(engine: EngineFacts, networks: Sequence[NetworkFacts]) -> str:
+def why_none(engine: EngineFacts, networks: Sequence[NetworkFacts]) -> str:
+    """Why there is no such network. Pure."""
     names = ", ".join(each.name for each in networks) or "none"
     if engine.own_container:
         return (
-            f"the container that the tests run in is on none of its networks ({names}): start the "
-            f"tests' container on one of them, or set TCUNIT_JOIN_NETWORKS=true and declare a "
-            f"Network()"
+            f"the container that the tests run in is on none of its networks ({names}; "
+            f"TCUNIT_JOIN_NETWORKS=true puts it on each Network() that is declared)"
         )
     if engine.is_rootless:
         return "the networks of a rootless engine do not reach this process"
     if not engine.is_local:
-        return (
-            f"the engine is at {engine.hostname} ({engine.kind}), from where nothing leads back to "
-            f"this process: run the tests on that machine, or in a container there"
-        )
+        return f"its networks are at {engine.hostname} ({engine.kind}), not on this machine"
     return f"no gateway of its networks ({names}) is an address of this machine"
 
 
@@ -181,7 +185,7 @@ class HostPorts:
 
     _ports: Counter[int] = field(default_factory=Counter)
     _doors: Counter[Door] = field(default_factory=Counter)
-    _relays: dict[tuple[Door, int], Relay | None] = field(default_factory=dict)
+    _relays: dict[tuple[Door, int], Opening | None] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def open(self, port: int) -> None:
@@ -223,7 +227,7 @@ class HostPorts:
             if relay is not None:
                 relay.close()
         for door, port in wanted - set(self._relays):
-            self._relays[door, port] = _relay(door, port)
+            self._relays[door, port] = door.open(port)
 
     def end(self) -> None:
         """Close everything, because the process ends."""
@@ -240,7 +244,7 @@ class HostPorts:
                 relay.abandon()
 
 
-def _relay(door: Door, port: int) -> Relay | None:
+def _relay(door: Door, port: int) -> Opening | None:
     """A relay to a port; none where the server listens on all addresses and needs none."""
     from .relay import Relay
 
@@ -281,12 +285,72 @@ class HostAccess:
     def __init__(self) -> None:
         self._undo = contextlib.ExitStack()
 
-    def begin(self, door: Door, ports: Iterable[int]) -> None:
-        """Open the door, and what the container asked for by itself."""
+    def begin(
+        self,
+        surroundings: Surroundings,
+        networks: Iterable[str],
+        ports: Iterable[int],
+        *,
+        on_host: bool = False,
+        is_cancelled: Callable[[], bool] = bool,
+    ) -> str:
+        """Open the door, and what the container asked for by itself.
+
+        Returns:
+            The address that ``host.testcontainers.internal`` has for it.
+
+        Raises:
+            HostPortError: it cannot be; says why, and what would help.
+        """
+        default = surroundings.engine.default_network
+        known = [surroundings.network(name) for name in ([default] if on_host else networks)]
+        door = self._door(surroundings, known, on_host, is_cancelled)
         host_ports.enter(door)
         self._undo.callback(host_ports.leave, door)
         for port in ports:
             self._undo.callback(expose_host_port(port).close)
+        return door.name_means
+
+    def _door(
+        self,
+        surroundings: Surroundings,
+        known: Sequence[NetworkFacts],
+        on_host: bool,
+        is_cancelled: Callable[[], bool],
+    ) -> Door:
+        """Where the container meets this process."""
+        engine, facts = surroundings.engine, surroundings.facts
+        if on_host and known[0].bridge_here:
+            return Door(engine, known[0].id, "127.0.0.1", "")
+        if way := way_in(facts, known, surroundings.own_address):
+            network, means = way
+            return Door(engine, network, means, "" if means == HOST_GATEWAY else means)
+        reason = why_none(facts, known)
+        if not known or facts.is_isolated:
+            raise HostPortError(reason)
+        return self._by_sidecar(surroundings, known[0], reason, on_host, is_cancelled)
+
+    def _by_sidecar(
+        self,
+        surroundings: Surroundings,
+        network: NetworkFacts,
+        reason: str,
+        on_host: bool,
+        is_cancelled: Callable[[], bool],
+    ) -> Door:
+        """Have a container of ours on its network, from which a tunnel leads here."""
+        from .sidecar import sidecar_of
+
+        try:
+            sidecar = sidecar_of(surroundings)
+            address = sidecar.join(network, is_cancelled)
+        except HostPortError as error:
+            raise HostPortError(
+                f"{reason}, and no container that leads here can be put beside it: {error}"
+            ) from error
+        self._undo.callback(sidecar.leave, network)
+        from_host = network.gateway if on_host else ""
+        return Door(surroundings.engine, network.id, address, address, from_host, sidecar)
 
     def end(self) -> None:
         """Undo it."""

@@ -36,7 +36,7 @@ from .errors import (
 from .fetching import fetched
 from .files import packed
 from .fingerprint import fingerprint, parts_of
-from .host_ports import HOST_NAME, HostAccess, checked, door_for
+from .host_ports import HOST_NAME, HostAccess, checked
 from .images import short_name
 from .late import made
 from .lifecycle.declared import Launch
@@ -295,13 +295,12 @@ class Launching:
         asked = self.asked
         ports = [checked(self._made("a host port", each)) for each in asked.host_ports or ()]
         try:
-            door = door_for(
-                self.launch.surroundings, running.networks, on_host=asked.on_host_network
-            )
-            self._host_access.begin(door, ports)
+            return self._host_access.begin(
+                self.launch.surroundings, running.networks, ports,
+                on_host=asked.on_host_network, is_cancelled=self.launch.is_cancelled,
+            )  # fmt: skip
         except HostPortError as error:
             raise HostPortError(f"{self.label}: with_host_port_access(): {error}") from error
-        return door.name_means
 
     def _add_mounts(self, options: dict[str, Any]) -> None:
         """Bind mounts in the long form where that can say it, all others as short words."""

@@ -190,6 +190,12 @@ RYUK_RECONNECTION_TIMEOUT = Setting(
     ("ryuk.reconnection.timeout",),
 )
 RYUK_ON_ALL_INTERFACES = Setting(("TCUNIT_RYUK_ON_ALL_INTERFACES",), boolean, False)
+SSHD_IMAGE = Setting(
+    ("SSHD_CONTAINER_IMAGE", "TESTCONTAINERS_SSHD_CONTAINER_IMAGE"),
+    str,
+    "testcontainers/sshd:1.3.0",
+    ("sshd.container.image",),
+)
 SOCKET_OVERRIDE = Setting(
     ("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE",), str, "", ("docker.socket.override",)
 )

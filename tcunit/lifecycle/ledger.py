@@ -52,6 +52,7 @@ class Entry:
     refused: bool = False
     timed_for: tuple[str, str] = field(default_factory=timings.current)
     is_ahead: bool = False  # made for a class whose turn had not come
+    is_of_run: bool = False  # no test's: it stays until the process ends
     before_removal: Callable[[], None] | None = None
 
     def take_leave(self) -> None:

@@ -62,10 +62,10 @@ class LeakCheckMixin(unittest.TestCase):
 
 def _of_tests() -> list[Entry]:
     """What tests may have left: not what a runner has started for a class whose turn comes, nor
-    images, which are meant to stay until the process ends.
+    images and helpers, which are meant to stay until the process ends.
     """
     found = ledger.remaining()
-    return [each for each in found if not each.is_ahead and each.kind != IMAGE]
+    return [each for each in found if not (each.is_ahead or each.is_of_run or each.kind == IMAGE)]
 
 
 def described(entries: Iterable[Entry]) -> str:

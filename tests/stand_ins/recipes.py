@@ -113,6 +113,17 @@ OFFICIAL = (
         ),
     ),
     Official(
+        name="testcontainers/sshd:1.3.0",
+        folder="sshd",
+        packages=(*_USERLAND, "openssh-server", "passwd"),
+        instructions=(
+            f"ENV PATH={_PATH} USERNAME=root PASSWORD=root",
+            'ENTRYPOINT ["sh", "-c"]',
+            'CMD ["echo ${USERNAME}:${PASSWORD} | chpasswd && exec /usr/sbin/sshd -D '
+            '-o PermitRootLogin=yes -o GatewayPorts=yes"]',
+        ),
+    ),
+    Official(
         name="docker:dind",
         folder="dind",
         packages=(*_USERLAND, "docker.io", "iptables", "mount", "procps"),
