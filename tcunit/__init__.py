@@ -33,8 +33,9 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     reach                     whether one container reaches another, asked from inside
     network  volume           networks; volumes
     files                     what is copied into containers and out of them, as archives
-    relay  tunnel             connections passed on to a port of loopback; the same by SSH
-    sidecar                   a container that leads others back to the test process
+    relay                     connections passed on to a port of loopback
+    tunnel                    the same from afar, by SSH
+    sidecar                   a container from which a tunnel leads here
     host_ports                ports of the test process, for containers
     collecting                how a declaration collects its request
     storage  limits           the with_… methods about files; about limits, rights, the process

@@ -129,6 +129,7 @@ class NetworkFacts:
     bridge_here: bool = False
     is_shared: bool = False
     is_internal: bool = False
+    has_ipv6: bool = False
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ class Surroundings:
             network["Name"], network["Id"], gateway, bridge,
             bridge_here=is_this_engines and bool(bridge) and holds(bridge, gateway),
             is_shared=not {network["Id"], network["Name"]}.isdisjoint(self._own_networks),
-            is_internal=bool(network.get("Internal")),
+            is_internal=bool(network.get("Internal")), has_ipv6=bool(network.get("EnableIPv6")),
         )  # fmt: skip
 
     def _bridge_of(self, network: Json) -> tuple[str, str]:

@@ -103,7 +103,6 @@ class Door:
     Attributes:
         name_means: the address that ``host.testcontainers.internal`` has for them.
         listen: the address of ours to listen on; empty where that is not needed.
-        from_host: the address by which containers on the host's own network come, if one may.
         sidecar: the container whose address it is, where it is none of this machine's.
     """
 
@@ -111,7 +110,6 @@ class Door:
     network: str
     name_means: str
     listen: str
-    from_host: str = ""
     sidecar: Sidecar | None = field(default=None, compare=False, repr=False)
 
     def open(self, port: int) -> Opening | None:
@@ -122,7 +120,7 @@ class Door:
 
     def admits(self, address: str) -> bool:
         """Whether an address is that of a container that this process has started."""
-        if address == self.from_host:
+        if host_ports.is_guest(self.network, address):
             return True
         ours = {
             each.id
@@ -186,6 +184,7 @@ class HostPorts:
     _ports: Counter[int] = field(default_factory=Counter)
     _doors: Counter[Door] = field(default_factory=Counter)
     _relays: dict[tuple[Door, int], Opening | None] = field(default_factory=dict)
+    _guests: Counter[tuple[str, str]] = field(default_factory=Counter)
     _lock: threading.RLock = field(default_factory=threading.RLock)
 
     def open(self, port: int) -> None:
@@ -207,6 +206,20 @@ class HostPorts:
         with self._lock:
             self._doors.subtract([door])
             self._settle()
+
+    def invite(self, network: str, address: str) -> None:
+        """Admit an address on a network that is no container's."""
+        with self._lock:
+            self._guests[network, address] += 1
+
+    def uninvite(self, network: str, address: str) -> None:
+        """Undo one :meth:`invite`."""
+        with self._lock:
+            self._guests[network, address] -= 1
+
+    def is_guest(self, network: str, address: str) -> bool:
+        """Whether such an address is admitted."""
+        return self._guests[network, address] > 0
 
     def _change(self, do: Callable[[], object], undo: Callable[[], object]) -> None:
         with self._lock:
@@ -238,7 +251,8 @@ class HostPorts:
     def abandon(self) -> None:
         """In a forked child: all of it is the parent's."""
         relays, self._relays = self._relays, {}
-        self._ports, self._doors, self._lock = Counter(), Counter(), threading.RLock()
+        self._ports, self._doors, self._guests = Counter(), Counter(), Counter()
+        self._lock = threading.RLock()
         for relay in relays.values():
             if relay is not None:
                 relay.abandon()
@@ -339,18 +353,20 @@ class HostAccess:
         is_cancelled: Callable[[], bool],
     ) -> Door:
         """Have a container of ours on its network, from which a tunnel leads here."""
-        from .sidecar import sidecar_of
+        from .sidecar import sidecar_for
 
         try:
-            sidecar = sidecar_of(surroundings)
-            address = sidecar.join(network, is_cancelled)
+            sidecar = sidecar_for(surroundings, network)
+            address, gateway = sidecar.join(network, is_cancelled)
         except HostPortError as error:
             raise HostPortError(
                 f"{reason}, and no container that leads here can be put beside it: {error}"
             ) from error
         self._undo.callback(sidecar.leave, network)
-        from_host = network.gateway if on_host else ""
-        return Door(surroundings.engine, network.id, address, address, from_host, sidecar)
+        if on_host:  # it comes by the address that its host has there
+            host_ports.invite(network.id, gateway)
+            self._undo.callback(host_ports.uninvite, network.id, gateway)
+        return Door(surroundings.engine, network.id, address, address, sidecar)
 
     def end(self) -> None:
         """Undo it."""

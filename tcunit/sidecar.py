@@ -3,8 +3,8 @@
 It serves where an engine's networks do not meet this machine. There is one for each engine, which
 the first container that needs it starts, and which is removed when the process ends. It is on the
 default network, where we reach it, and on each network that a container asks from, for as long as
-one does. It lets us in by a key of our own, does nothing for us but listen, and listens only where
-it is told to.
+one does. (A network to which the engine would move the published port has one of its own.) It lets
+us in by a key of our own, does nothing for us but listen, and listens only where it is told to.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import _session, timings
-from ._docker import Engine
 from .connection import ConnectionMode, Endpoint, NetworkFacts, decide, listen_addresses
 from .errors import EngineError, HostPortError, NoAddress
 from .facts import Surroundings
@@ -73,24 +72,36 @@ SCRIPT = (
 )
 
 
-class Sidecar:
-    """The sidecar of this process on one engine; it may not have started yet."""
+class Place(NamedTuple):
+    """Where a sidecar is on a network: its own address, and that of the engine's machine."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self._surroundings, self._engine = surroundings, surroundings.engine
+    address: str
+    gateway: str
+
+
+class Sidecar:
+    """A sidecar of this process, which may not have started yet.
+
+    Args:
+        home: the network on which it is reached from here.
+    """
+
+    def __init__(self, surroundings: Surroundings, home: NetworkFacts) -> None:
+        self._surroundings, self._engine, self._home = surroundings, surroundings.engine, home
         self._lock = threading.RLock()
         self._uses: Counter[str] = Counter()
         self._running: RunningContainer | None = None
+        self._entry: Entry | None = None
         self._tunnel: Tunnel | None = None
-        self._mode = ConnectionMode.DOCKER_HOST
+        self._mode = decide((), surroundings.facts, home).mode
 
     @property
     def is_lost(self) -> bool:
         """Whether it is there no more, or not to be reached any more."""
         return self._tunnel is not None and self._tunnel.is_lost
 
-    def join(self, network: NetworkFacts, is_cancelled: Callable[[], bool]) -> str:
-        """Be on a network until :meth:`leave`; returns the address there.
+    def join(self, network: NetworkFacts, is_cancelled: Callable[[], bool]) -> Place:
+        """Be on a network until :meth:`leave`.
 
         Raises:
             HostPortError: it could not be started or reached, or has no address there.
@@ -104,19 +115,23 @@ class Sidecar:
                     self._present_tunnel.follow()
             except (EngineError, NoAddress) as error:
                 raise HostPortError(str(error)) from error
+            place = _place(running, network)
             self._uses[network.id] += 1
-            return _address(running, network)
+            return place
 
     def leave(self, network: NetworkFacts) -> None:
         """Undo one :meth:`join`."""
         with self._lock:
             self._uses[network.id] -= 1
-            running = self._running
-            if running is None or self._uses[network.id] or network.name == _home(self._engine):
+            if self._running is None or self._uses[network.id]:
                 return
-            with contextlib.suppress(EngineError):  # the network is gone, or the container
-                self._engine.disconnect(network.id, running.id)
-                running.refresh()
+            if network.id != self._home.id:
+                with contextlib.suppress(EngineError):  # the network is gone, or the container
+                    self._engine.disconnect(network.id, self._running.id)
+                    self._running.refresh()
+            elif network.name != self._engine.default_network and self._entry is not None:
+                entry, self._entry, self._running = self._entry, None, None
+                ledger.remove(entry)  # it was for this network alone
 
     def forward(self, address: str, port: int, admits: Callable[[str], bool]) -> Forward:
         """Listen on an address of its own for a port of this process; raises HostPortError."""
@@ -146,13 +161,11 @@ class Sidecar:
         name = surroundings.settings.get(SSHD_IMAGE)
         with timings.spent("pull", thing="host ports"):
             image = fetched(engine, surroundings.settings, name, is_cancelled=is_cancelled)
-        home = surroundings.network(_home(engine))
-        self._mode = decide((), surroundings.facts, home).mode
         name = _session.resource_name("sidecar", "host-ports")
         keys = Keys()
         running = RunningContainer(
             engine, surroundings, "", name, f"the sidecar {name} ({image.name})", image,
-            [Port(PORT)], networks=[home.name],
+            [Port(PORT)], networks=[self._home.name],
         )  # fmt: skip
         with timings.spent("start", thing="host ports"):
             entry = self._created(running)
@@ -165,7 +178,7 @@ class Sidecar:
                 self._tunnel = None
                 ledger.remove(entry)
                 raise
-        self._running = running
+        self._entry, self._running = entry, running
         return running
 
     def _created(self, running: RunningContainer) -> Entry:
@@ -181,7 +194,7 @@ class Sidecar:
             options["port_bindings"] = {f"{PORT}/tcp": [(each, None) for each in addresses]}
         with ledger.entering(Entry(self._engine, CONTAINER, name, is_of_run=True)) as entry:
             entry.id = running.id = self._engine.create_container(
-                running.image.name, name, options, None
+                running.image.name, name, options, (self._home.name, ())
             )
         return entry
 
@@ -194,7 +207,7 @@ class Sidecar:
         ]
         with packed(files, FOLDER) as archive:
             self._engine.put_archive(running.id, FOLDER, archive)
-        if network.name != _home(self._engine):
+        if network.id != self._home.id:
             self._engine.connect(network.id, running.id, ())
         self._engine.start(running.id)
 
@@ -202,47 +215,55 @@ class Sidecar:
         """Where its server is now."""
         try:
             if not state_of(running.refresh()).running:
-                raise HostPortError(
-                    f"{running.description} has ended.{running.log_tail()}\nAnother image can be "
-                    f"named by {SSHD_IMAGE.variables[0]}"
-                )
+                raise HostPortError(f"container {running.name} has ended.{running.log_tail()}")
             return running.endpoint(PORT, self._mode)
         except EngineError as error:
-            raise HostPortError(f"{running.description}: {error}") from error
+            raise HostPortError(str(error)) from error
 
 
-def _home(engine: Engine) -> str:
-    """The network on which it is reached from here."""
-    return engine.default_network
-
-
-def _address(running: RunningContainer, network: NetworkFacts) -> str:
+def _place(running: RunningContainer, network: NetworkFacts) -> Place:
     on = running.info["NetworkSettings"]["Networks"].get(network.name) or {}
-    found: str = on.get("IPAddress") or on.get("GlobalIPv6Address") or ""
-    if not found:
+    address = on.get("IPAddress") or on.get("GlobalIPv6Address")
+    if not address:
         raise HostPortError(f"{running.description} has no address on the network {network.name}")
-    return found
+    return Place(address, on.get("Gateway") or network.gateway)
 
 
 def require_paramiko() -> None:
     """Refuse to go on without the SSH client; raises HostPortError."""
-    from importlib.util import find_spec
+    try:
+        import paramiko  # noqa: F401
+    except ImportError as error:
+        raise HostPortError(
+            f"it takes an SSH client ({error}): install it with 'pip install tcunit[ssh]'"
+        ) from error
 
-    if find_spec("paramiko") is None:
-        raise HostPortError("it takes an SSH client: install it with 'pip install tcunit[ssh]'")
+
+def takes_ports(network: NetworkFacts, default: NetworkFacts) -> bool:
+    """Whether published ports move to a network from the default one when a container joins. Pure.
+
+    Docker publishes them on one network only: the one whose gateway it takes. IPv6 comes first,
+    then the name (https://github.com/moby/libnetwork/blob/master/sandbox.go, ``Less``).
+    """
+    if network.is_internal or network.id == default.id:
+        return False
+    return (not network.has_ipv6, network.name) < (not default.has_ipv6, default.name)
 
 
-_sidecars: dict[str, Sidecar] = {}
+_sidecars: dict[tuple[str, str], Sidecar] = {}
 _of_parents: list[Sidecar] = []  # never let go: what ends in them would talk to the parent's server
 _lock = threading.Lock()
 
 
-def sidecar_of(surroundings: Surroundings) -> Sidecar:
-    """The sidecar of this process on an engine; another one if the last was lost."""
+def sidecar_for(surroundings: Surroundings, network: NetworkFacts) -> Sidecar:
+    """The sidecar of this process that serves a network; another one if the last was lost."""
+    default = surroundings.network(surroundings.engine.default_network)
+    home = network if takes_ports(network, default) else default
+    key = surroundings.engine.url, home.id
     with _lock:
-        found = _sidecars.get(surroundings.engine.url)
+        found = _sidecars.get(key)
         if found is None or found.is_lost:
-            found = _sidecars[surroundings.engine.url] = Sidecar(surroundings)
+            found = _sidecars[key] = Sidecar(surroundings, home)
         return found
 
 

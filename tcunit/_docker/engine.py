@@ -294,8 +294,9 @@ class Engine(Archives):
                 api._disable_socket_timeout(stream)
                 chunks = list(pieces(source_of(stream)))
             finally:
-                stream._response.close()  # the SDK leaves its connection open
-                stream.close()
+                for each in (stream._response, stream):  # the SDK leaves its connection open
+                    with contextlib.suppress(OSError):  # an ssh that has ended is flushed in vain
+                        each.close()
             return int(api.exec_inspect(created["Id"])["ExitCode"]), chunks
 
     def events(self, filters: Json) -> Any:

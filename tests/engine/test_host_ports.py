@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.server
 import socket
-import threading
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,81 +19,22 @@ from tests.engine.helpers import (
     listening_on,
     needs_bridge,
     python,
-    sleeper,
 )
-
-HOST = "host.testcontainers.internal"
-
-
-class Page(http.server.BaseHTTPRequestHandler):
-    """A server that says who has asked."""
-
-    def do_GET(self) -> None:
-        """Answer."""
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(f"hello {self.headers['Host']}\n".encode())
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-@contextlib.contextmanager
-def serving(address: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
-    """A web server in this process; its port."""
-    with http.server.ThreadingHTTPServer((address, port), Page) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def fetch(container: DockerContainer, port: int, host: str = HOST) -> str:
-    """What a container gets from a web server: the page, or what went wrong."""
-    done = container.exec(["wget", "-O-", f"http://{host}:{port}/"])
-    return (done.stderr if done.exit_code else done.stdout).decode().strip()
-
-
-def relays() -> list[str]:
-    """The threads of relays."""
-    return [each.name for each in threading.enumerate() if each.name == "tcunit-relay"]
-
+from tests.engine.host_ports import (
+    HOST,
+    EachKindOfNetwork,
+    fetch,
+    relays,
+    serving,
+    start_stranger,
+)
 
 PORT = free_port()
 
 
 @needs_bridge
-class HostPortTest(ContainerTestCase, EngineTest):
-    """Containers on each kind of network."""
-
-    backend = Network()
-    inner = Network(internal=True)
-    on_default = sleeper().with_host_port_access()
-    on_network = sleeper().with_network(backend).with_host_port_access()
-    on_internal = sleeper().with_network(inner).with_host_port_access()
-    on_both = sleeper().with_network(inner).with_network(backend).with_host_port_access()
-    on_host = sleeper().with_network_mode("host").with_host_port_access()
-    sharing = sleeper().with_network_mode(on_network)
-    without = sleeper().with_network(backend)
-
-    def setUp(self) -> None:
-        super().setUp()
-        self.addCleanup(lambda: self.assertEqual([], relays()))
-        self.port = self.enterContext(serving())
-
-    def test_from_everywhere(self) -> None:
-        """It is reached from each of them by the one name, also without a way to the outside."""
-        with expose_host_port(self.port) as endpoint:
-            self.assertEqual((HOST, self.port), endpoint)
-            for container in (
-                self.on_default, self.on_network, self.on_internal, self.on_both, self.on_host,
-                self.sharing,
-            ):  # fmt: skip
-                with self.subTest(container=container.label):
-                    self.assertEqual(f"hello {endpoint}", fetch(container, self.port))
+class HostPortTest(EachKindOfNetwork, ContainerTestCase, EngineTest):
+    """Where the networks meet this machine, a relay listens on their gateways."""
 
     def test_only_where_it_is_needed(self) -> None:
         """It listens on the gateways of networks that asked for it, and at the end on none."""
@@ -111,24 +49,10 @@ class HostPortTest(ContainerTestCase, EngineTest):
         self.assertEqual({"127.0.0.1"}, listening_on(self.port))
         self.assertIn("refused", fetch(self.on_network, self.port))
 
-    def test_twice(self) -> None:
-        """What two have exposed is there until both have ended."""
-        first, second = expose_host_port(self.port), expose_host_port(self.port)
-        first.close()
-        first.close()
-        self.assertIn("hello", fetch(self.on_network, self.port))
-        second.close()
-        self.assertIn("refused", fetch(self.on_network, self.port))
-
     def test_who_is_served(self) -> None:
         """Only containers of ours: not this machine's programs, nor containers of others."""
-        api = engine().client.api
-        stranger = api.create_container(
-            "tcunit.local/alpine", ["sleep", "300"],
-            host_config=api.create_host_config(network_mode=self.backend.name),
-        )["Id"]  # fmt: skip
+        stranger = start_stranger(engine(), self.backend.name)
         self.addCleanup(engine().remove_container, stranger)
-        engine().start(stranger)
         with expose_host_port(self.port), self.assertLogs("tcunit", "WARNING") as logged:
             gateway = self.backend.gateway
             with self.assertRaises(ConnectionResetError):
@@ -142,26 +66,12 @@ class HostPortTest(ContainerTestCase, EngineTest):
             self.assertIn("hello", fetch(self.without, self.port, gateway))
         self.assertEqual(3, len(logged.output))
 
-    def test_name_without_being_asked(self) -> None:
-        """A container that did not ask for it does not know the name."""
-        with expose_host_port(self.port):
-            self.assertIn("bad address", fetch(self.without, self.port))
-
     def test_assertions(self) -> None:
         """The assertions from inside a container know the name."""
         with expose_host_port(self.port):
             self.assertResolves(self.on_network, HOST)
             self.assertCanReach(self.on_network, HOST, self.port)
         self.assertCannotReach(self.on_network, HOST, self.port)
-
-    def test_much_at_once(self) -> None:
-        """Many connections are served side by side."""
-        with expose_host_port(self.port):
-            script = (
-                f"for i in $(seq 20); do wget -O- http://{HOST}:{self.port}/ && echo & done; wait"
-            )
-            done = self.on_internal.exec(["sh", "-c", script])
-        self.assertEqual(20, done.output.count(b"hello"), done.output)
 
     def test_server_on_all_addresses(self) -> None:
         """A server that listens everywhere is reached without a relay."""
@@ -175,6 +85,17 @@ class HostPortTest(ContainerTestCase, EngineTest):
             with self.assertRaisesRegex(HostPortError, f"{self.port} cannot be exposed .*in use"):
                 expose_host_port(self.port)
         self.assertEqual({"127.0.0.1"}, listening_on(self.port))
+
+    def test_no_sidecar(self) -> None:
+        """Here no helper is started, and what would start one is not even loaded."""
+        process = python(
+            "import sys\n"
+            "from tcunit import DockerContainer, expose_host_port\n"
+            "box = DockerContainer('alpine').with_command('sleep 300').with_host_port_access()\n"
+            f"with box, expose_host_port({self.port}):\n"
+            "    print({'tcunit.sidecar', 'tcunit.tunnel'} & set(sys.modules))\n"
+        )
+        self.assertEqual(("set()\n", ""), process.communicate(timeout=60))
 
 
 @needs_bridge
@@ -243,7 +164,9 @@ class EndTest(EngineTest):
 
 
 WITHIN = """
-import http.server, sys, threading
+import http.server, os, sys, threading
+if missing := os.environ.get("WITHOUT"):
+    sys.modules[missing] = None
 from tcunit import DockerContainer, expose_host_port
 from tcunit.errors import HostPortError
 server = http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler)
@@ -267,8 +190,9 @@ class WithinContainerTest(ContainerTestCase, EngineTest):
     network = Network()
     tests = with_socket(working_dir="/src").with_network(network)
 
-    def run_within(self, *arguments: str) -> str:
-        done = self.tests.exec(["python3", "-W", "error", "-c", WITHIN, *arguments])
+    def run_within(self, *arguments: str, environ: Mapping[str, str] | None = None) -> str:
+        command = ["python3", "-W", "error", "-c", WITHIN, *arguments]
+        done = self.tests.exec(command, environment=environ)
         return done.stdout.decode() + done.stderr.decode()
 
     def test_on_a_shared_network(self) -> None:
@@ -277,6 +201,19 @@ class WithinContainerTest(ContainerTestCase, EngineTest):
         self.assertIn(Path(ROOT, "setup.cfg").read_text().strip(), said)
 
     def test_on_another_network(self) -> None:
-        """No way leads back; the error says what to do."""
+        """A sidecar listens in place of our own container, which is not on their network."""
         said = self.run_within()
-        self.assertIn("is on none of its networks (bridge): start the tests' container on", said)
+        self.assertIn(Path(ROOT, "setup.cfg").read_text().strip(), said)
+        self.assertEqual([], self.sidecars())
+
+    def test_without_an_ssh_client(self) -> None:
+        """The error says why one is needed, and what to install."""
+        said = self.run_within(environ={"WITHOUT": "paramiko"})
+        self.assertIn("is on none of its networks (bridge; TCUNIT_JOIN_NETWORKS=true puts", said)
+        self.assertIn("pip install tcunit[ssh]", said)
+        self.assertEqual([], self.sidecars())
+
+    def sidecars(self) -> list[str]:
+        """The sidecars that are there now."""
+        found = engine().containers_labelled("org.testcontainers")
+        return [each.name for each in found if "sidecar" in each.name]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import unittest
 
 from tcunit.connection import EngineFacts, NetworkFacts
-from tcunit.errors import HostPortError
-from tcunit.host_ports import HOST_GATEWAY, way_in
+from tcunit.host_ports import HOST_GATEWAY, way_in, why_none
+from tcunit.sidecar import takes_ports
 
 HERE = EngineFacts("unix")
 WITHIN = EngineFacts("unix", own_container="c" * 64)
 DESKTOP = EngineFacts("unix", is_desktop=True)
+DESKTOP_WITHIN = EngineFacts("unix", is_desktop=True, own_container="c" * 64)
 ROOTLESS = EngineFacts("unix", is_rootless=True)
 REMOTE = EngineFacts("tcp", "10.0.0.9")
 
@@ -43,19 +44,36 @@ class WayInTest(unittest.TestCase):
                 self.assertEqual(expected, way_in(engine, networks, own_address))
 
     def test_no_way(self) -> None:
-        """The error says why, and what to do."""
+        """There a sidecar is needed; it is said why."""
         for engine, networks, expected in [
             (HERE, [AWAY], r"no gateway of its networks \(away\) is an address of this machine"),
             (HERE, [IPV6], "no gateway"),
             (HERE, [], r"\(none\)"),
-            (WITHIN, [AWAY], r"none of its networks \(away\): .*TCUNIT_JOIN_NETWORKS=true"),
+            (WITHIN, [AWAY], r"none of its networks \(away; TCUNIT_JOIN_NETWORKS=true"),
+            (DESKTOP_WITHIN, [AWAY], "none of its networks"),
             (ROOTLESS, [BRIDGE], "rootless"),
-            (
-                REMOTE,
-                [AWAY],
-                r"at 10\.0\.0\.9 \(tcp\).*run the tests on that machine",
-            ),
+            (REMOTE, [AWAY], r"at 10\.0\.0\.9 \(tcp\), not on this machine"),
         ]:
             with self.subTest(engine=engine, networks=[each.name for each in networks]):
-                with self.assertRaisesRegex(HostPortError, expected):
-                    way_in(engine, networks, own_address)
+                self.assertIsNone(way_in(engine, networks, own_address))
+                self.assertRegex(why_none(engine, networks), expected)
+
+
+class SidecarTest(unittest.TestCase):
+    """Which networks would move the port by which a sidecar is reached."""
+
+    def test_takes_ports(self) -> None:
+        """IPv6 comes before the name; internal networks publish nothing."""
+        bridge = NetworkFacts("bridge", "b")
+        with_ipv6 = NetworkFacts("bridge", "b", has_ipv6=True)
+        for network, default, expected in [
+            (NetworkFacts("tcunit-net", "1"), bridge, False),
+            (NetworkFacts("app", "1"), bridge, True),
+            (NetworkFacts("app", "1", is_internal=True), bridge, False),
+            (NetworkFacts("tcunit-net", "1", has_ipv6=True), bridge, True),
+            (NetworkFacts("app", "1"), with_ipv6, False),
+            (NetworkFacts("app", "1", has_ipv6=True), with_ipv6, True),
+            (bridge, bridge, False),
+        ]:
+            with self.subTest(network=network, default=default):
+                self.assertIs(expected, takes_ports(network, default))

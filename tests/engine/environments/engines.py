@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -36,10 +37,10 @@ def engine_container(certificates: Path | None = None) -> DockerContainer:
     )
 
 
-def give_images(*others: Engine) -> None:
-    """Load the images that probes use into engines."""
+def give_images(*others: Engine, images: Sequence[str] = IMAGES) -> None:
+    """Load images into engines, by default those that probes use."""
     prefix = Settings().get(IMAGE_PREFIX)
-    names = [with_prefix(each, prefix) for each in IMAGES]
+    names = [with_prefix(each, prefix) for each in images]
     with tempfile.NamedTemporaryFile() as archive:
         api = engine().client.api
         answer = api.get(f"{api.base_url}/images/get", params={"names": names}, stream=True)
