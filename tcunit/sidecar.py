@@ -26,12 +26,13 @@ from .lifecycle.ledger import CONTAINER, Entry, ledger
 from .ports import Port
 from .request import Copy
 from .running import RunningContainer, state_of
-from .settings import SSHD_IMAGE
+from .settings import SSHD_IMAGE, START_TIMEOUT
 
 if TYPE_CHECKING:
-    from .tunnel import Forward, Keys, Tunnel
+    from .tunnel import Forward, Tunnel
 
 PORT = 64022  # neither 22, which a server in a test may have, nor one that is handed out at random
+THING = "host ports"
 FOLDER = "/etc/ssh"
 CONFIG, HOST_KEY, OUR_KEY = (f"{FOLDER}/tcunit_{each}" for each in ("config", "host", "ours"))
 
@@ -155,23 +156,20 @@ class Sidecar:
     def _start(self, network: NetworkFacts, is_cancelled: Callable[[], bool]) -> RunningContainer:
         """Start it on its two networks at once, and connect to it."""
         require_paramiko()
-        from .tunnel import Keys, Tunnel
-
-        surroundings, engine = self._surroundings, self._engine
-        name = surroundings.settings.get(SSHD_IMAGE)
-        with timings.spent("pull", thing="host ports"):
-            image = fetched(engine, surroundings.settings, name, is_cancelled=is_cancelled)
-        name = _session.resource_name("sidecar", "host-ports")
-        keys = Keys()
+        surroundings, settings = self._surroundings, self._surroundings.settings
+        with timings.spent("pull", thing=THING):
+            image = fetched(
+                self._engine, settings, settings.get(SSHD_IMAGE), is_cancelled=is_cancelled
+            )
+        name = _session.resource_name("sidecar", THING)
         running = RunningContainer(
-            engine, surroundings, "", name, f"the sidecar {name} ({image.name})", image,
+            self._engine, surroundings, "", name, f"the sidecar {name} ({image.name})", image,
             [Port(PORT)], networks=[self._home.name],
         )  # fmt: skip
-        with timings.spent("start", thing="host ports"):
+        with timings.spent("start", thing=THING):
             entry = self._created(running)
             try:
-                self._begun(running, keys, network)
-                self._tunnel = Tunnel(keys, lambda: self._where(running), running.description)
+                self._tunnel = self._begun(running, network)
                 entry.before_removal = self._tunnel.close
                 self._tunnel.open()
             except BaseException:
@@ -198,8 +196,11 @@ class Sidecar:
             )
         return entry
 
-    def _begun(self, running: RunningContainer, keys: Keys, network: NetworkFacts) -> None:
-        """Give it the keys, and start it."""
+    def _begun(self, running: RunningContainer, network: NetworkFacts) -> Tunnel:
+        """Give it the keys, and start it; returns the tunnel to it, which is not open yet."""
+        from .tunnel import Keys, Tunnel
+
+        keys = Keys()
         files = [
             Copy(CONFIGURATION.encode(), CONFIG),
             Copy(keys.of_host(), HOST_KEY, mode=0o600),
@@ -210,6 +211,8 @@ class Sidecar:
         if network.id != self._home.id:
             self._engine.connect(network.id, running.id, ())
         self._engine.start(running.id)
+        limit = self._surroundings.settings.get(START_TIMEOUT)
+        return Tunnel(keys, lambda: self._where(running), running.description, limit)
 
     def _where(self, running: RunningContainer) -> Endpoint:
         """Where its server is now."""

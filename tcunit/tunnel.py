@@ -25,7 +25,6 @@ from .log import debug, warn
 from .relay import CHUNK, LOOPBACK
 
 USER = "root"  # who alone may listen on ports below 1024
-CONNECT_TIMEOUT = 60.0
 ATTEMPT_TIMEOUT = 20.0
 PAUSE = 0.05
 SILENCE = 15  # seconds after which the other side is asked whether it is still there
@@ -63,10 +62,11 @@ class Tunnel:
     Args:
         where: says where the server is now; raises HostPortError where there is none any more.
         what: how messages call it.
+        limit: how many seconds it may take to connect.
     """
 
-    def __init__(self, keys: Keys, where: Callable[[], Endpoint], what: str) -> None:
-        self._keys, self._where, self._what = keys, where, what
+    def __init__(self, keys: Keys, where: Callable[[], Endpoint], what: str, limit: float) -> None:
+        self._keys, self._where, self._what, self._limit = keys, where, what, limit
         self._forwards: dict[tuple[str, int], Forward] = {}
         self._lock = threading.RLock()
         self._ending = threading.Event()
@@ -134,7 +134,6 @@ class Tunnel:
 
     def abandon(self) -> None:
         """In a forked child: close its copies of sockets, and say nothing on them."""
-        self._ending.set()
         for forward in self._forwards.values():
             forward.abandon()
         if self._transport is not None:
@@ -145,7 +144,7 @@ class Tunnel:
 
     def _connect(self) -> None:
         """Connect until it works, and have the server listen again wherever it did."""
-        deadline = time.monotonic() + CONNECT_TIMEOUT
+        deadline = time.monotonic() + self._limit
         while not self._ending.is_set():
             if self._transport is not None:
                 self._transport.close()
@@ -158,7 +157,7 @@ class Tunnel:
                 if time.monotonic() > deadline:
                     raise HostPortError(
                         f"{self._what} could not be reached at {endpoint} within "
-                        f"{CONNECT_TIMEOUT:g} s: {error}"
+                        f"{self._limit:g} s: {error}"
                     ) from error
                 self._ending.wait(PAUSE)
             else:

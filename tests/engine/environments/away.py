@@ -183,7 +183,7 @@ class SecuredTest(ContainerTestCase):
 
     def test_another_server(self) -> None:
         """Who answers without the host key that was made for it is none of ours."""
-        tunnel = Tunnel(Keys(), the_sidecar()._tunnel._where, "the sidecar")
+        tunnel = Tunnel(Keys(), the_sidecar()._tunnel._where, "the sidecar", 20)
         with self.assertRaisesRegex(HostPortError, "is not the sidecar: its host key is another"):
             tunnel.open()
 
