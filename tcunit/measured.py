@@ -53,3 +53,16 @@ class Measured:
                     f"coverage: {here!r} is no folder of this host, which {inside!r} would be"
                 )
         return cls(names, MappingProxyType({key: str(here) for key, here in paths.items()}))
+
+    def problem(self, known: Mapping[str, str]) -> str:
+        """Why nothing can be measured by it; empty if something can.
+
+        Args:
+            known: the folders here that are mounted or copied in, by their place in the container.
+        """
+        if self.source or self.paths or known:
+            return ""
+        return (
+            "with_coverage() does not know which code is meant: give source='package' or "
+            "paths={'/folder/in/it': 'folder/here'}, or mount the folder"
+        )

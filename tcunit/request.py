@@ -260,10 +260,8 @@ class ContainerRequest:
                           "network this one uses", DeclarationError))  # fmt: skip
         if not self.can_publish and (self.exposed or self.bound):
             found.append((self._unpublishable(), PortError))
-        if self.measured == Measured() and not self.places():
-            found.append(("with_coverage() does not know which code is meant: give source='package'"
-                          " or paths={'/folder/in/it': 'folder/here'}, or mount the folder",
-                          DeclarationError))  # fmt: skip
+        if self.measured is not None and (unclear := self.measured.problem(self.places())):
+            found.append((unclear, DeclarationError))
         found += [(problem, DeclarationError) for problem in self._problems_of_storage()]
         found += [(problem, DeclarationError) for problem in self._problems_of_sharing()]
         fixed = [(host, port.protocol) for port, host in self.bound if host is not None]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .._docker import lent
@@ -18,6 +18,7 @@ from ..errors import ContainerDied, StartError
 from ..images import short_name
 from ..launching import Launching
 from ..lifecycle.declared import Launch
+from ..measuring import measurement_for
 from ..request import ContainerRequest
 from ..running import RunningContainer
 from ..wait.base import ContainerState, died
@@ -36,12 +37,14 @@ class Guest:
         asked: what was declared beside what the object itself says.
         label: how messages call it.
         owner, stem: what its name is made of; without a stem, the image's name does.
+        copied: tells which folders of this host it copies in, by their place in it.
     """
 
     def __init__(
-        self, asked: ContainerRequest, launch: Launch, label: str, owner: str, stem: str
-    ) -> None:
-        self.asked, self.launch = asked, launch
+        self, asked: ContainerRequest, launch: Launch, label: str, owner: str, stem: str,
+        copied: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:  # fmt: skip
+        self.asked, self.launch, self._copied = asked, launch, copied
         self._label, self._owner, self._stem = label, owner, stem
         self.launching: Launching | None = None
         self.running: RunningContainer | None = None
@@ -55,7 +58,10 @@ class Guest:
             raise StartError(f"{self._label}: its start() creates a second container")
         asked = request_of(self.asked, without_prefix(image), given, self._networks())
         stem = self._stem or short_name(asked.image)
-        self.launching = Launching(asked, self.launch, self._label, self._owner, stem)
+        measurement = measurement_for(asked, self.launch.measured, self._label, self._copied())
+        self.launching = Launching(
+            asked, self.launch, self._label, self._owner, stem, measurement=measurement
+        )
         self.running = self.launching.create()
         return self.client.containers.get(self.running.id)
 

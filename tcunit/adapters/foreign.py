@@ -8,6 +8,7 @@ and clean-up are those of any container.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeVar, overload
@@ -24,6 +25,7 @@ from ..errors import (
     TcunitError,
 )
 from ..lifecycle.declared import Launch
+from ..measured import Measured
 from ..network import Network
 from ..request import ContainerRequest
 from ..running import not_started
@@ -32,6 +34,7 @@ from .client import Guest, client_for
 from .library import (
     Unreaped,
     check_library,
+    copied_by,
     is_foreign,
     is_idle,
     making,
@@ -117,7 +120,9 @@ class ForeignContainer(DockerContainer, Generic[T]):
                     f"of, and a container of testcontainers-python says it when it starts: leave "
                     f"it away, or declare a DockerContainer"
                 )
-        super().check(request)
+        if asked.measured == Measured():  # what it mounts itself is known at its start
+            asked = dataclasses.replace(asked, measured=None)
+        super().check(asked)
 
     def why_not_ahead(self, resolve: Callable[[Any], Any]) -> str:
         """It starts by the library's code."""
@@ -128,7 +133,8 @@ class ForeignContainer(DockerContainer, Generic[T]):
         asked = self._prepared or self._request
         owner = launch.owner or self._declared_in
         foreign = self._made(launch)
-        guest = self._guest = Guest(asked, launch, self.label, owner, self._attribute)
+        copied = functools.partial(copied_by, foreign)
+        guest = self._guest = Guest(asked, launch, self.label, owner, self._attribute, copied)
         _lend(foreign, guest)
         try:
             with self._as_ours(guest), timings.spent("wait", thing=self.label):
@@ -194,6 +200,8 @@ class ForeignContainer(DockerContainer, Generic[T]):
         foreign, self._foreign, self._guest = self._foreign, None, None
         try:
             if foreign is not None:
+                for entry in self.kept():  # its stop() removes the container
+                    entry.take_leave()
                 with contextlib.suppress(NotThere), translated(f"{self.label}: its own stop()"):
                     foreign.stop()
         except EngineError:

@@ -13,6 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..errors import DeclarationError
@@ -66,6 +67,16 @@ def twin_of(container: Any) -> Any:
     }
     vars(twin).update(own)
     return twin
+
+
+def copied_by(container: Any) -> dict[str, str]:
+    """The files and folders here that it copies in before its start, by their place in it."""
+    specs = getattr(container, "_transferable_specs", ())  # since 4.14 there
+    return {
+        f"{place.rstrip('/')}/{source.name}" if source.is_dir() else place: str(source.absolute())
+        for source, place, *_ in specs
+        if isinstance(source, Path)
+    }
 
 
 @contextlib.contextmanager

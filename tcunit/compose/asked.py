@@ -11,6 +11,7 @@ from pathlib import Path
 from ..errors import DeclarationError
 from ..images import check_pull_policy
 from ..lifecycle.declared import Declared
+from ..measured import Measured
 from ..settings import PULL_POLICY, START_TIMEOUT, Settings
 from ..wait import WaitStrategy
 
@@ -45,6 +46,7 @@ class Asked:
     remove_images: str = "built"
     dependencies: tuple[Declared, ...] = ()
     waits: Mapping[str, WaitStrategy] = field(default_factory=dict)
+    measured: Mapping[str, Measured] = field(default_factory=dict)
 
     def check(self) -> None:
         """Refuse what cannot be meant."""
@@ -64,14 +66,30 @@ class Asked:
         return [*folder, *env_files, *profiles]
 
     def options_of_up(self, settings: Settings) -> list[str]:
-        """The options of ``up``."""
+        """The options of an ``up`` that makes all."""
+        return [*self._about_images(settings), *self._waiting(settings), *self._scale()]
+
+    def options_of_create(self, settings: Settings) -> list[str]:
+        """Those of one that starts nothing yet."""
+        return ["--no-start", *self._about_images(settings), *self._scale()]
+
+    def options_of_start(self, settings: Settings) -> list[str]:
+        """Those of one that starts what is there, as it is."""
+        as_it_is = ["--no-recreate", "--no-build", "--pull", "never"]
+        return [*as_it_is, *self._waiting(settings), *self._scale()]
+
+    def _about_images(self, settings: Settings) -> list[str]:
         policy = settings.find(PULL_POLICY)
         pull = self.pull or ("" if policy.is_default else policy.value)
-        limit = math.ceil(settings.get(START_TIMEOUT))
         return [
             "--quiet-pull",
             *(["--build"] if self.build else []),
             *(["--pull", pull] if pull else []),
-            *(["--wait", "--wait-timeout", str(limit)] if self.wait else []),
-            *(f"--scale={service}={number}" for service, number in self.scale.items()),
         ]
+
+    def _waiting(self, settings: Settings) -> list[str]:
+        limit = math.ceil(settings.get(START_TIMEOUT))
+        return ["--wait", "--wait-timeout", str(limit)] if self.wait else []
+
+    def _scale(self) -> list[str]:
+        return [f"--scale={service}={number}" for service, number in self.scale.items()]

@@ -24,7 +24,8 @@ from ..ports import Port
 from ..running import RunningContainer, state_of
 from .asked import Asked, Value
 from .cli import environment_for, find_compose
-from .model import Model, further_file
+from .coverage import Measurements
+from .model import Json, Model, further_file
 from .project import Calls, ProjectEntry, run_up, side_by_side
 from .service import (
     NUMBER_LABEL,
@@ -53,6 +54,7 @@ class StackLaunching:
         self.model = Model(self.project)
         self.built: Mapping[str, str] = {}  # the images that go at the end, by service
         self.entry: ProjectEntry | None = None
+        self.measurements: Measurements | None = None
         self.services: dict[tuple[str, int], ComposeService] = {}
         self.networks: dict[str, ComposeNetwork] = {}
 
@@ -66,7 +68,10 @@ class StackLaunching:
         """
         calls = self._calls()
         self.model = calls.model()
-        self._check_waits()
+        self._check_services()
+        self.measurements = Measurements(
+            self.asked.measured, self.launch.measured, self.model, self.stack.label
+        )
         self.launch.admit(self.stack.label)
         with timings.spent("create"):
             self._up(calls)
@@ -103,29 +108,55 @@ class StackLaunching:
             return str(thing.name)
         return str(made(self.stack.label, f"the late value of {name}", value, self.launch))
 
-    def _check_waits(self) -> None:
-        if unknown := sorted(set(self.asked.waits) - set(self.model.services)):
-            raise DeclarationError(
-                f"{self.stack.label}: waiting_for({unknown[0]!r}, …): no such service is started, "
-                f"but {', '.join(sorted(self.model.services))}. Is it in services=… and its "
-                f"profile in profiles=…?"
-            )
+    def _check_services(self) -> None:
+        for method, named in (
+            ("waiting_for", self.asked.waits), ("with_coverage", self.asked.measured)
+        ):  # fmt: skip
+            if unknown := sorted(set(named) - set(self.model.services)):
+                raise DeclarationError(
+                    f"{self.stack.label}: {method}({unknown[0]!r}, …): no such service is started, "
+                    f"but {', '.join(sorted(self.model.services))}. Is it in services=… and its "
+                    f"profile in profiles=…?"
+                )
 
     def _up(self, calls: Calls) -> None:
         asked, settings, model = self.asked, self.launch.settings, self.model
-        resolve = functools.partial(resolved_name, settings=settings)
         self.built = model.built if asked.remove_images != "none" else {}
-        command = calls.up(further_file(model, resolve, self.built), asked.options_of_up(settings))
+        resolve = functools.partial(resolved_name, settings=settings)
         entry = ProjectEntry(
-            self.launch.engine, PROJECT, self.project, command=command,
-            told=[*model.names, *self.built.values()],
+            self.launch.engine, PROJECT, self.project, told=[*model.names, *self.built.values()],
             images=model.images(resolve) if asked.remove_images == "all" else (),
         )  # fmt: skip
         with ledger.entering(entry) as self.entry:
             try:
-                run_up(command, calls, model, self.launch.is_cancelled)
+                if self.measurements:
+                    self._up_measured(calls, self.measurements)
+                else:
+                    self._run(calls, {}, asked.options_of_up(settings))
             except ComposeError as error:
                 raise ComposeError(f"{error}{self._last_words()}") from None
+
+    def _up_measured(self, calls: Calls, measurements: Measurements) -> None:
+        """Have the containers created, put in what measures them, and have them started."""
+        assert self.entry is not None
+        create = self.asked.options_of_create(self.launch.settings)
+        before = measurements.additions()
+        self._run(calls, before, create)
+        self._attach()
+        additions = measurements.additions(self.services.values())
+        if additions != before:  # it took the images to know
+            self._run(calls, additions, create)
+            self._attach()
+        self.entry.before_removal = measurements.put_in(self.services.values())
+        self._run(calls, additions, self.asked.options_of_start(self.launch.settings))
+
+    def _run(self, calls: Calls, additions: Mapping[str, Json], options: list[str]) -> None:
+        """Run one ``up`` to its end."""
+        assert self.entry is not None
+        resolve = functools.partial(resolved_name, settings=self.launch.settings)
+        command = calls.up(further_file(self.model, resolve, self.built, additions), options)
+        self.entry.begin(command)
+        run_up(command, calls, self.model, self.launch.is_cancelled)
 
     def _made(self) -> list[Resource]:
         """The containers that Compose has made; takes note of all that can be kept."""

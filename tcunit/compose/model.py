@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from .. import _session
@@ -119,22 +120,29 @@ def _are_apart(project: str, said: Json) -> bool:
     )
 
 
-def further_file(model: Model, resolve: Callable[[str], str], built: Mapping[str, str]) -> str:
+def further_file(
+    model: Model,
+    resolve: Callable[[str], str],
+    built: Mapping[str, str],
+    additions: Mapping[str, Json] = MappingProxyType({}),
+) -> str:
     """The file that is to be read after the user's: our labels, and the names of images.
 
     Args:
         resolve: what an image is called here, where it is not built.
         built: the images that are to be known for ours, by the service that builds them.
+        additions: what services are to have more.
     """
     services: dict[str, Json] = {}
     for name, each in model.services.items():
-        services[name] = {"labels": _session.labels(model.name_of(name))}
+        labels = _session.labels(model.name_of(name))
+        services[name] = {**additions.get(name, {}), "labels": labels}
         if each.get("image") and "build" not in each:
             services[name]["image"] = resolve(each["image"])
     for name, image in built.items():
         # The project's label, too, because not every builder has it from Compose.
-        labels = {**_session.labels(image), _session.PROJECT_LABEL: model.project}
-        services[name]["build"] = {"labels": labels}
+        of_image = {**_session.labels(image), _session.PROJECT_LABEL: model.project}
+        services[name]["build"] = {"labels": of_image}
     return json.dumps(
         {
             "services": services,

@@ -76,7 +76,8 @@ class Calls:
 
     def up(self, further: str, options: Sequence[str]) -> Command:
         """The command that creates and starts everything; not run yet."""
-        words = [*self._words(), "-f", "-", "up", "--detach", *options, *self.services]
+        detached = [] if "--no-start" in options else ["--detach"]
+        words = [*self._words(), "-f", "-", "up", *detached, *options, *self.services]
         return Command(words, self.environ, further)
 
     def secrets(self, model: Model) -> Secrets:
@@ -109,7 +110,7 @@ class ProjectEntry(Entry):
     Attributes:
         told: the names that the labels have.
         images: those to remove at the end.
-        command: the ``up`` that made it.
+        command: the ``up`` that makes it.
         made: what is known to be there, each thing by itself.
     """
 
@@ -117,6 +118,13 @@ class ProjectEntry(Entry):
     images: Sequence[str] = ()
     command: Command | None = None
     made: Sequence[Entry] = ()
+    is_over: bool = False
+
+    def begin(self, command: Command) -> None:
+        """Take note of the command that is run next; after the removal, none is."""
+        self.command = command
+        if self.is_over:
+            command.cut()
 
     @property
     def names(self) -> Sequence[str]:
@@ -134,8 +142,10 @@ class ProjectEntry(Entry):
         Raises:
             EngineError: some of it could not be removed; names all of that.
         """
+        self.is_over = True
         if self.command is not None:
             self.command.cut()
+        self.take_leave()
         was_cut = self.command is not None and self.command.was_cut
         deadline = time.monotonic() + (LATE if was_cut else 0.0)
         while True:

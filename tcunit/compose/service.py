@@ -96,6 +96,11 @@ class ComposeService(PartOfStack, DockerContainer):
         self._reset()
 
     def _with(self, method: str, **changes: Any) -> Self:
+        if method == "with_coverage":
+            raise DeclarationError(
+                f"{self.label} takes no with_coverage(): say it of the stack, as in "
+                f"ComposeStack(…).with_coverage({self.service!r}, …)"
+            )
         if method not in _TAKEN:
             raise DeclarationError(
                 f"{self.label} takes no {method}(): say it in the Compose file, or in a further "

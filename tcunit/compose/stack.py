@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Mapping
+from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -18,6 +19,7 @@ from ..lifecycle.alone import StartsAlone
 from ..lifecycle.declared import Declared, Launch
 from ..lifecycle.ledger import Entry, ledger
 from ..lifecycle.startup import StartSet
+from ..measured import Measured
 from ..running import not_started
 from ..wait import WaitStrategy
 from .asked import Asked, File, Value, paths
@@ -124,6 +126,27 @@ class ComposeStack(StartsAlone):
         waits = MappingProxyType({**self._asked.waits, service: strategy})
         return self._with("waiting_for", waits=waits)
 
+    def with_coverage(
+        self,
+        service: str,
+        source: str | Iterable[str] = (),
+        paths: Mapping[str, str | PathLike[str]] = MappingProxyType({}),
+    ) -> Self:
+        """Measure the Python that runs in a service, and add that to the coverage of this process.
+
+        Each of its containers is measured. Nothing happens unless this process is measured, as by
+        ``coverage run``. Images and files stay as they are. At the end the containers are stopped
+        gently, which takes up to the service's ``stop_grace_period``, 10 s by default.
+
+        Args:
+            source: names of packages, or folders of the containers. By default all code counts
+                whose place on this host is known.
+            paths: the folder here for folders of the containers, as in ``{"/app": "src"}``. What
+                the service mounts is known already.
+        """
+        measured = {**self._asked.measured, service: Measured.of(source, paths)}
+        return self._with("with_coverage", measured=MappingProxyType(measured))
+
     # -- alone ------------------------------------------------------------------------------------
 
     def stop(self, force: bool = True) -> None:
@@ -135,6 +158,8 @@ class ComposeStack(StartsAlone):
         if not force and self._is_started:
             from .project import side_by_side
 
+            for entry in self.kept():
+                entry.take_leave()
             running = [each.running for each in self.containers]
             side_by_side([functools.partial(each.engine.stop, each.id) for each in running])
         self._end()
@@ -149,7 +174,9 @@ class ComposeStack(StartsAlone):
     @property
     def is_apart(self) -> bool:
         """Whether its files ask for nothing that others may use after it."""
-        return self._launching is not None and self._launching.model.is_apart
+        launching = self._launching
+        # Coverage is wanted before this process writes its own.
+        return launching is not None and launching.model.is_apart and not launching.measurements
 
     def prepare(self) -> None:
         """Check that its files are there."""

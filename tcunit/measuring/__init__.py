@@ -8,7 +8,15 @@ there. ``host`` is the measurement of the test process, which everything is adde
 The rule: where the test process is not measured, a container is left as it is.
 """
 
+from .configuration import FOLDER, environment
 from .host import is_measured_here
-from .measurement import Measurement, measurement_for
+from .measurement import Measurement, measurement_for, measurement_of
 
-__all__ = ["Measurement", "is_measured_here", "measurement_for"]
+__all__ = [
+    "FOLDER",
+    "Measurement",
+    "environment",
+    "is_measured_here",
+    "measurement_for",
+    "measurement_of",
+]

@@ -11,6 +11,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from .._docker import NotThere
@@ -31,16 +32,44 @@ STOP_TIMEOUT = 10  # the engine's own, in seconds
 
 
 def measurement_for(
-    asked: ContainerRequest, of_class: Measured | None, label: str
+    asked: ContainerRequest,
+    of_class: Measured | None,
+    label: str,
+    copied: Mapping[str, str] = MappingProxyType({}),
 ) -> Measurement | None:
     """The measurement of a container; ``None`` if none is wanted, or the process has none itself.
 
+    Args:
+        copied: what the request does not say of files that are put in, as in its ``places()``.
+
     Raises:
-        DeclarationError: a folder of this host does not exist.
+        DeclarationError: it is not known which code is meant, or a folder of this host does not
+            exist.
     """
-    wanted = asked.measured or of_class
-    measured = current() if wanted is not None else None
-    if wanted is None or measured is None:
+    known = {**asked.places(), **copied}
+    is_read_only = bool(asked.options.get("read_only"))
+    return measurement_of(asked.measured, of_class, label, known, is_read_only)
+
+
+def measurement_of(
+    own: Measured | None,
+    of_class: Measured | None,
+    label: str,
+    known: Mapping[str, str],
+    is_read_only: bool,
+) -> Measurement | None:
+    """The same for what has no request, as a service of a Compose stack.
+
+    Args:
+        own: what was asked for it by name.
+        known: the folders here whose place in the container is known.
+    """
+    wanted = own or of_class
+    if wanted is None:
+        return None
+    if unclear := wanted.problem(known):
+        raise DeclarationError(f"{label}: {unclear}")
+    if (measured := current()) is None:
         return None
     named = {inside: Path(here).expanduser().absolute() for inside, here in wanted.paths.items()}
     for inside, here in named.items():
@@ -48,8 +77,9 @@ def measurement_for(
             raise DeclarationError(
                 f"{label}: coverage: the code in {inside} is said to be {here}, which is no folder"
             )
-    folders = {**asked.places(), **{inside: str(here) for inside, here in named.items()}}
-    return Measurement(HostCoverage(measured), asked, folders, wanted.source)
+    folders = {**known, **{inside: str(here) for inside, here in named.items()}}
+    host = HostCoverage(measured)
+    return Measurement(host, folders, wanted.source, is_read_only, is_promised=own is not None)
 
 
 @dataclass
@@ -68,17 +98,15 @@ class Measurement:
     Args:
         folders: the host's folders for those of the container.
         source: packages and folders to measure; by default those that have a folder here.
+        is_read_only: nothing can be put into the container itself, so that it gets a volume.
+        is_promised: it was asked for by name, so that it is told where nothing comes of it.
     """
 
     host: HostCoverage
-    asked: ContainerRequest
     folders: Mapping[str, str]
     source: tuple[str, ...] = ()
-
-    @property
-    def is_read_only(self) -> bool:
-        """Whether nothing can be put into the container itself, so that it gets a volume."""
-        return bool(self.asked.options.get("read_only"))
+    is_read_only: bool = False
+    is_promised: bool = True
 
     def extend(self, options: Json, image_env: tuple[str, ...]) -> None:
         """Add to the options of a container what starts the measurement in it."""
@@ -130,7 +158,8 @@ class Measurement:
         except EngineError:
             code = 0  # it has ended, or has no room for a further process
         if code != DEAF:
-            running.engine.stop(running.id, self.asked.options.get("stop_timeout", STOP_TIMEOUT))
+            limit = config.get("StopTimeout")
+            running.engine.stop(running.id, STOP_TIMEOUT if limit is None else limit)
 
     def _tell(
         self, running: RunningContainer, fetched: Fetched, added: int, missing: set[str]
@@ -143,7 +172,7 @@ class Measurement:
                 " by with_coverage(paths={'/folder/in/it': 'folder/here'})",
                 running.description, min(missing),
             )  # fmt: skip
-        elif self.asked.measured is not None and not fetched.files:
+        elif self.is_promised and not fetched.files:
             warn("%s: nothing was measured: %s", running.description, self._reason(fetched))
 
     def _reason(self, fetched: Fetched) -> str:

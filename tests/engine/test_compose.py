@@ -319,9 +319,12 @@ class ReadyTest(EngineTest):
         self.assertEqual([], left_over())
 
     def test_a_service_that_is_not_started(self) -> None:
-        """A wait for one is refused, before anything is made."""
+        """What is said of one is refused, before anything is made."""
         stack = ComposeStack(SHOP, services=["job"]).waiting_for("wbe", wait.for_port(80))
         with self.assertRaisesRegex(DeclarationError, "'wbe'.*no such service is started, but job"):
+            stack.start()
+        stack = ComposeStack(SHOP, services=["job"]).with_coverage("web", "shop")
+        with self.assertRaisesRegex(DeclarationError, r"with_coverage\('web', …\): no such"):
             stack.start()
 
     def test_round_trips(self) -> None:

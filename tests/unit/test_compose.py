@@ -13,15 +13,22 @@ import time
 import unittest
 from pathlib import Path
 from typing import Any
+from unittest import mock
+
+from coverage import Coverage
 
 from tcunit import ComposeStack, DockerContainer, Network, _session, wait
 from tcunit.compose.asked import Asked
 from tcunit.compose.cli import engine_variables, find_compose
 from tcunit.compose.command import Command
+from tcunit.compose.coverage import Measurements, mounted
 from tcunit.compose.model import Model, further_file, secrets_of
-from tcunit.compose.project import side_by_side
+from tcunit.compose.project import ProjectEntry, side_by_side
 from tcunit.compose.service import ServiceWaitStrategy
 from tcunit.errors import ComposeError, ContainerDied, DeclarationError, SealedError
+from tcunit.lifecycle.ledger import PROJECT
+from tcunit.measured import Measured
+from tcunit.measuring.configuration import FOLDER
 from tcunit.ports import Port
 from tcunit.settings import Settings
 from tcunit.wait import ExecResult
@@ -140,6 +147,54 @@ class ModelTest(unittest.TestCase):
         self.assertEqual("*** *** *** up test /home/me", text)
 
 
+class CoverageTest(unittest.TestCase):
+    """What measures services, as Compose is told of it."""
+
+    def measurements(self, of_class: Measured | None = None, **asked: Measured) -> Measurements:
+        """Those of a model, in a process that is measured."""
+        services = {
+            "web": {
+                "environment": {"PYTHONPATH": "/a$$b", "MODE": "test"},
+                "volumes": [
+                    {"type": "bind", "source": "/here/$$src", "target": "/app"},
+                    {"type": "volume", "source": "data", "target": "/data"},
+                ],
+            },
+            "db": {"environment": {"PYTHONPATH": None}, "read_only": True},
+        }
+        ours = Coverage(data_file=None)
+        with mock.patch("tcunit.measuring.measurement.current", return_value=ours):
+            return Measurements(asked, of_class, Model("p", services), "stack")
+
+    def test_additions(self) -> None:
+        """Two variables, and a volume where nothing can be written; the user's path is kept."""
+        shop = Measured.of("shop", {})
+        rules = {"COVERAGE_PROCESS_START": f"{FOLDER}/coveragerc"}
+        added = self.measurements(web=Measured(), db=shop).additions()
+        self.assertEqual({**rules, "PYTHONPATH": f"{FOLDER}:/a$b"}, added["web"]["environment"])
+        self.assertEqual({**rules, "PYTHONPATH": FOLDER}, added["db"]["environment"])
+        self.assertEqual([{"type": "volume", "target": FOLDER}], added["db"]["volumes"])
+        text = further_file(model(), str, {}, added)
+        self.assertIn(f'"PYTHONPATH": "{FOLDER}:/a$$b"', text)
+        self.assertIn(_session.NAME_LABEL, json.loads(text)["services"]["web"]["labels"])
+
+    def test_which_services(self) -> None:
+        """Those that were named, or all where the class says so; none is nothing."""
+        shop = Measured.of("shop", {})
+        self.assertEqual(["db"], list(self.measurements(db=shop).additions()))
+        self.assertEqual(["web", "db"], list(self.measurements(shop).additions()))
+        self.assertFalse(self.measurements())
+
+    def test_which_code(self) -> None:
+        """What is mounted is known; of a service that mounts nothing it must be said."""
+        with self.assertRaisesRegex(
+            DeclarationError, r"stack\.db: with_coverage\(\) does not know"
+        ):
+            self.measurements(db=Measured())
+        volumes = {"volumes": [{"type": "bind", "source": "/here/$$src", "target": "/app"}]}
+        self.assertEqual({"/app": "/here/$src"}, mounted(volumes))
+
+
 class NameTest(unittest.TestCase):
     """The containers of a service bear its name and a number."""
 
@@ -171,6 +226,14 @@ class AskedTest(unittest.TestCase):
             (lambda: ComposeStack("a").waiting_for("web", "soon"), "'soon' is no wait strategy"),  # type: ignore[arg-type]
             (lambda: ComposeStack("a").depends_on("db"), "only what is declared"),  # type: ignore[arg-type]
             (lambda: ComposeStack("a").with_scope("week"), "'week' is no scope"),
+            (
+                lambda: ComposeStack("a").with_coverage("web", paths={"b": "c"}),
+                "not begin with '/'",
+            ),
+            (
+                lambda: ComposeStack("a")["web"].with_coverage(),
+                r"say it of the stack, as in ComposeStack\(…\).with_coverage\('web', …\)",
+            ),
         ]
         for make, text in refused:
             with self.subTest(text=text), self.assertRaisesRegex(DeclarationError, text):
@@ -196,6 +259,19 @@ class AskedTest(unittest.TestCase):
         self.assertEqual(["--quiet-pull", "--pull", "always"], plain.options_of_up(settings))
         unset = Settings({}, Path("/no"))
         self.assertEqual(["--quiet-pull"], plain.options_of_up(unset))
+
+    def test_options_in_two_steps(self) -> None:
+        """What is created first is not made again by the start."""
+        asked = Asked((Path("a"),), scale={"web": 2}, build=True, pull="always", wait=True)
+        settings = Settings({"TCUNIT_START_TIMEOUT": "3"}, Path("/no"))
+        self.assertEqual(
+            "--no-start --quiet-pull --build --pull always --scale=web=2",
+            " ".join(asked.options_of_create(settings)),
+        )
+        self.assertEqual(
+            "--no-recreate --no-build --pull never --wait --wait-timeout 3 --scale=web=2",
+            " ".join(asked.options_of_start(settings)),
+        )
 
     def test_needs(self) -> None:
         """What it depends on, and whose values or names it takes."""
@@ -313,6 +389,19 @@ class CommandTest(unittest.TestCase):
         self.assertEqual("one\n" * 50000 + "two\n", command.said)
         command.cut()
         self.assertFalse(command.was_cut)
+
+    def test_after_the_removal(self) -> None:
+        """What is about to run when its project is removed does not run any more."""
+        entry = ProjectEntry(mock.Mock(labelled=lambda label: []), PROJECT, "p")
+        with tempfile.TemporaryDirectory() as folder:
+            first, second = run("true"), run(f"touch {folder}/made")
+            entry.begin(first)
+            first.run()
+            entry.remove()
+            entry.begin(second)
+            second.run()
+            self.assertEqual([], os.listdir(folder))
+        self.assertEqual((False, True), (first.was_cut, second.was_cut))
 
     def test_one_that_does_not_read(self) -> None:
         """An input that nobody reads is no error."""

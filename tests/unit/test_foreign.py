@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import unittest
+from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 from docker.types import EndpointConfig
@@ -12,7 +14,7 @@ from docker.types import EndpointConfig
 from tcunit import ContainerTestCase, DockerContainer, Network
 from tcunit.adapters import ForeignContainer
 from tcunit.adapters.client import request_of
-from tcunit.adapters.library import Unreaped, check_library, without_prefix
+from tcunit.adapters.library import Unreaped, check_library, copied_by, without_prefix
 from tcunit.errors import DeclarationError, NotStarted, PortError
 from tcunit.ports import Port
 from tcunit.request import ContainerRequest
@@ -153,6 +155,12 @@ class DeclarationTest(unittest.TestCase):
                 foreign.check()
         self.assertIn("code of its own", ForeignContainer(never).why_not_ahead(lambda each: each))
 
+    def test_coverage(self) -> None:
+        """What it mounts and copies in is known only at its start, so nothing is refused before."""
+        ForeignContainer(never).with_coverage().check()
+        with self.assertRaisesRegex(DeclarationError, "'app' does not begin with '/'"):
+            ForeignContainer(never).with_coverage(paths={"app": "src"})
+
     def test_before_the_start(self) -> None:
         """What is looked up before the start says so, and is no trap for those who ask politely."""
         foreign = ForeignContainer(never)
@@ -165,6 +173,15 @@ class DeclarationTest(unittest.TestCase):
 
 class LibraryTest(unittest.TestCase):
     """The library itself."""
+
+    def test_what_it_copies(self) -> None:
+        """A folder keeps its name below its place, a file has that place; bytes are no file."""
+        here = Path(__file__)
+        specs = [(here.parent, "/app/", 0o644), (here, "/one.py", 0o644), (b"", "/two.py", 0o644)]
+        box = SimpleNamespace(_transferable_specs=specs)
+        expected = {f"/app/{here.parent.name}": str(here.parent), "/one.py": str(here)}
+        self.assertEqual(expected, copied_by(box))
+        self.assertEqual({}, copied_by(object()))
 
     def test_old(self) -> None:
         """A version that is too old is refused."""
