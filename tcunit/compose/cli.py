@@ -20,7 +20,7 @@ from .._docker import Engine
 from ..errors import ComposeError
 from ..settings import COMPOSE, Settings
 
-OLDEST = 2
+OLDEST = (2, 17)  # the first that has all the options that are used
 ENGINE_VARIABLES = (
     "DOCKER_HOST",
     "DOCKER_CONTEXT",
@@ -103,9 +103,12 @@ def _version(words: Sequence[str], path: str, environ: Mapping[str, str]) -> str
     first = said.partition("\n")[0]
     if done.returncode != 0:
         raise ComposeError(first or f"exit code {done.returncode}")
-    number = re.match(r"v?(\d+)\.\d+", first)
-    if number is None or int(number[1]) < OLDEST:
-        raise ComposeError(f"its version is {first or 'unknown'}, and {OLDEST}.0 is the oldest")
+    number = re.match(r"v?(\d+)\.(\d+)", first)
+    if number is None or (int(number[1]), int(number[2])) < OLDEST:
+        raise ComposeError(
+            f"its version is {first or 'unknown'}, and {OLDEST[0]}.{OLDEST[1]} is the oldest that "
+            f"has all that is asked of it"
+        )
     return first
 
 

@@ -387,7 +387,8 @@ class CommandTest(EngineTest):
         """The error lists each place that was tried, and says how to install it."""
         with tempfile.TemporaryDirectory() as empty:
             python = str(Path(empty, "python"))
-            with environment(PATH=empty), mock.patch.object(sys, "executable", python):
+            nothing = environment(PATH=empty, TCUNIT_COMPOSE="")
+            with nothing, mock.patch.object(sys, "executable", python):
                 with self.assertRaises(ComposeError) as caught:
                     ComposeStack(SHOP).start()
         text = str(caught.exception)
@@ -410,13 +411,15 @@ class CommandTest(EngineTest):
     @unittest.skipUnless(shutil.which("docker"), "Docker's own command is not installed")
     def test_plugin(self) -> None:
         """`docker compose` is taken where it works, and talks to the engine that was found."""
-        alone = shutil.which(find_compose().words[0])
-        assert alone is not None
+        beside = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        alone = shutil.which("docker-compose", path=beside)
         with tempfile.TemporaryDirectory() as folder:
             plugins = Path(folder, "cli-plugins")
             plugins.mkdir()
-            plugins.joinpath("docker-compose").symlink_to(alone)
-            with environment(DOCKER_CONFIG=folder, DOCKER_TLS_VERIFY="1", DOCKER_CERT_PATH="/no"):
+            if alone is not None:  # else it is installed for all users
+                plugins.joinpath("docker-compose").symlink_to(alone)
+            ignored = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/no"}
+            with environment(DOCKER_CONFIG=folder, TCUNIT_COMPOSE="", **ignored):
                 self.assertEqual(("docker", "compose"), find_compose().words)
                 with ComposeStack(SHOP, services=["job"]).waiting_for("job", wait.for_exit()) as s:
                     self.assertEqual("exited", s["job"].status)

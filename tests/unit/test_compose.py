@@ -326,11 +326,26 @@ class FindTest(unittest.TestCase):
         self.assertEqual((("docker", "compose"), "5.1.0"), (again.words, again.version))
 
     def test_too_old(self) -> None:
-        """The first generation is refused, and so is what is no Compose."""
-        for said in ("1.29.2", "docker-compose version 1.29.2, build 5becea4c", ""):
+        """The first generation is refused, an early second one, and what is no Compose."""
+        for said in (
+            "1.29.2",
+            "docker-compose version 1.29.2, build 5becea4c",
+            "v2.16.0",
+            "dev",
+            "",
+        ):
             self.command("old", f"echo '{said}'")
-            with self.subTest(said=said), self.assertRaisesRegex(ComposeError, "2.0 is the oldest"):
+            with (
+                self.subTest(said=said),
+                self.assertRaisesRegex(ComposeError, f"is {said or 'unknown'}, and 2.17 is the"),
+            ):
                 self.find(TCUNIT_COMPOSE=f"old {len(said)}")
+
+    def test_old_enough(self) -> None:
+        """What Debian 13 has is taken, and whatever comes later."""
+        for said in ("2.17.0", "2.26.1-4", "v2.40.3-desktop.1", "5.6.1", "10.0.0"):
+            self.command("new", f"echo '{said}'")
+            self.assertEqual(said, self.find(TCUNIT_COMPOSE=f"new {said}").version)
 
     def test_it_cannot_be_run(self) -> None:
         """A program that the system refuses is told of."""

@@ -1,0 +1,61 @@
+"""The oldest Compose that is tried, as Debian 13 has it: both of its commands make a stack."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+
+from tcunit import ComposeStack, wait
+from tcunit.compose.cli import find_compose
+from tests.stand_ins.debian import NotDebian, unpack
+
+from .helpers import EngineTest, environment, page
+
+SHOP = Path(__file__).with_name("compose") / "shop.yml"
+PROGRAM = "usr/libexec/docker/cli-plugins/docker-compose"
+
+
+class OlderTest(EngineTest):
+    """One stack by the command alone, one by Docker's own, whose plugin it is."""
+
+    folder: Path
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        super().setUpClass()
+        cls.folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        try:
+            unpack("docker-compose", "trixie", cls.folder)
+        except NotDebian as error:
+            raise unittest.SkipTest(str(error)) from None
+
+    def assert_makes_a_stack(self) -> None:
+        """Fail unless the command that is found is this one, and it makes all of a stack."""
+        self.assertTrue(find_compose().version.startswith("2.26."), find_compose())
+        stack = ComposeStack(SHOP, services=["web", "job"], scale={"cache": 3}, pull="never")
+        with stack.waiting_for("job", wait.for_exit()):
+            self.assertEqual(200, page(stack["web"].endpoint(80)))
+            self.assertEqual(5, len(stack.containers))
+            self.assertIn(b"counted the tea", stack["job"].get_logs()[0])
+
+    def test_alone(self) -> None:
+        """``docker-compose``, named by ``TCUNIT_COMPOSE``."""
+        with environment(TCUNIT_COMPOSE=str(self.folder / PROGRAM)):
+            self.assert_makes_a_stack()
+
+    @unittest.skipUnless(shutil.which("docker"), "Docker's own command is not installed")
+    def test_plugin(self) -> None:
+        """``docker compose``, found in the folder for plugins of Docker's configuration."""
+        plugins = self.folder / "config" / "cli-plugins"
+        plugins.mkdir(parents=True)
+        os.symlink(self.folder / PROGRAM, plugins / "docker-compose")
+        with environment(TCUNIT_COMPOSE="", DOCKER_CONFIG=str(plugins.parent)):
+            self.assertEqual(("docker", "compose"), find_compose().words)
+            self.assert_makes_a_stack()
+
+
+if __name__ == "__main__":
+    unittest.main()
