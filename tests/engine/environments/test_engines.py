@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from tcunit import ContainerTestCase, Network
 from tcunit._docker import Engine, find_engine
+from tcunit._session import SESSION_LABEL
 from tcunit.settings import Settings
 from tests.engine.environments.engines import engine_container, give_images, make_certificates
 from tests.engine.environments.programs import (
@@ -24,8 +26,9 @@ from tests.engine.environments.programs import (
     run_in,
 )
 from tests.engine.environments.report import EnvironmentTest
-from tests.engine.helpers import EngineTest
+from tests.engine.helpers import EngineTest, engine
 
+COMPOSED = "tests.engine.environments.composed"
 ALL = "bridge_ip gateway_ip docker_host"
 SOCKET = "/socket/docker.sock"
 PKI = Path(tempfile.gettempdir()) / f"tcunit-engines-{os.getpid()}"
@@ -40,6 +43,22 @@ def setUpModule() -> None:
     PKI.mkdir(mode=0o700)
     (PKI / "socket").mkdir()
     make_certificates(PKI, "DNS:secured", "DNS:localhost")
+
+
+def make_context(folder: Path, url: str) -> Path:
+    """Docker's configuration in a folder, with a context for an engine as the current one."""
+    place = hashlib.sha256(b"secured").hexdigest()
+    about = folder / "contexts/meta" / place
+    about.mkdir(parents=True)
+    endpoint = {"Host": url, "SkipTLSVerify": False}
+    text = {"Name": "secured", "Metadata": {}, "Endpoints": {"docker": endpoint}}
+    (about / "meta.json").write_text(json.dumps(text))
+    (folder / "config.json").write_text('{"currentContext": "secured"}')
+    certificates = folder / "contexts/tls" / place / "docker"
+    certificates.mkdir(parents=True)
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        shutil.copy(PKI / "client" / name, certificates)
+    return folder
 
 
 @needs_local_engine
@@ -125,6 +144,24 @@ class EngineInContainerTest(EngineTest, EnvironmentTest, ContainerTestCase):
             default="bridge_ip",
             working=ALL,
         )
+
+    def test_compose_with_tls(self) -> None:
+        """A stack comes up there, whether variables name engine and certificates or a context."""
+        url = f"tcp://localhost:{self.secured.mapped_port(2376)}"
+        for source, environ in (
+            ("DOCKER_HOST", {"DOCKER_HOST": url, **TLS}),
+            ("config.json (secured)", {"DOCKER_CONFIG": str(make_context(PKI / "config", url))}),
+        ):
+            with self.subTest(source=source):
+                host = self.secured.running.facts().ip
+                text = run_here(COMPOSED, TESTCONTAINERS_HOST_OVERRIDE=host, **environ)
+                said = json.loads(text)
+                self.assertIn(source, said["source"])
+                self.assertIn("nginx", said["page"])
+                made = ["-cache-1", "-cache-2", "-web-1", "_default", "_front"]
+                self.assertEqual((made, []), (said["made"], said["left"]))
+                here = engine().labelled(f"{SESSION_LABEL}={said['session']}")
+                self.assertEqual([], here)
 
     def assert_told_apart(self, text: str) -> list[dict[str, str]]:
         """Fail unless each engine's own server answered, whatever was asked."""
