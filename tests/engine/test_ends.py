@@ -1,6 +1,6 @@
 """Every way for a test process to end, with one net of clean-up at a time.
 
-What is found here is the table in the README; ``TCUNIT_WRITE_TABLE=1`` writes it anew.
+What is found here is the table in ``docs/clean-up.md``; ``TCUNIT_WRITE_TABLE=1`` writes it anew.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NETS = {
     "guard": "the guard",
     "ryuk": "Ryuk",
 }
-DOCUMENT = ROOT / "README.md"
+DOCUMENT = ROOT / "docs" / "clean-up.md"
 BEGIN, END = "<!-- the ends -->\n", "<!-- the ends, end -->\n"
 AT_ONCE = 4
 # Without a reaper it is all the same how often and at what moment a process is killed.

@@ -76,6 +76,11 @@ class ImagesTest(ReadmeTest):
     least = 4
 
 
+def rows_of(text: str) -> list[list[str]]:
+    """The first two cells of a table's rows."""
+    return [line.split("|")[1:3] for line in text.splitlines() if line.startswith("| `")]
+
+
 class ReadmeTextTest(unittest.TestCase):
     """Compares the README's text with what it speaks of."""
 
@@ -91,16 +96,19 @@ class ReadmeTextTest(unittest.TestCase):
         self.assertEqual(sorted(places), places)
 
     def test_settings(self) -> None:
-        """The table has every setting with all of its names, and no others."""
+        """The page's table has every setting with all of its names, and no others."""
         known = {
             (each.variables, each.properties)
             for each in vars(settings).values()
             if isinstance(each, settings.Setting)
         }
-        table = self.text.partition("\n## Settings\n")[2].partition("\n## ")[0]
-        rows = [line.split("|")[1:3] for line in table.splitlines() if line.startswith("| `")]
-        told = {tuple(tuple(re.findall("`(.+?)`", cell)) for cell in row) for row in rows}
+        page = (ROOT / "docs" / "settings.md").read_text("utf-8")
+        told = {tuple(tuple(re.findall("`(.+?)`", each)) for each in row) for row in rows_of(page)}
         self.assertEqual(known, told)
+        here = self.text.partition("\n## Settings\n")[2].partition("\n## ")[0]
+        named = [re.findall(r"`(\w+)", first)[0] for first, _ in rows_of(here)]
+        self.assertGreater(len(named), 5)
+        self.assertLessEqual(set(named), {name for variables, _ in known for name in variables})
 
     def test_links(self) -> None:
         """Every file, and every section, that it links to is there."""

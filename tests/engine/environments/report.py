@@ -1,6 +1,6 @@
 """What a probe saw, and the table that it makes.
 
-The table's home is the README. A test fails where its environment's rows there
+The table's home is ``docs/connection-modes.md``. A test fails where its environment's rows there
 are not what it saw; ``TCUNIT_WRITE_TABLE=1`` writes them instead.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 
 from tcunit import ConnectionMode
 
-DOCUMENT = Path(__file__).parents[3] / "README.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "connection-modes.md"
 WRITE = "TCUNIT_WRITE_TABLE"
 HEAD = ("| environment | mode | host | port | works |", "|---|---|---|---|---|")
 

@@ -1,4 +1,4 @@
-"""The table of the README as a whole; rows are checked where they are seen."""
+"""The table of the environments as a whole; rows are checked where they are seen."""
 
 from __future__ import annotations
 
