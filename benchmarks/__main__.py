@@ -1,6 +1,6 @@
 """All benchmarks, one table: ``python -m benchmarks [NAME…] [--rounds N] [--small] [--json]``.
 
-The table is Markdown, as the README has it; the progress goes to stderr.
+The table is Markdown, as ``docs/performance.md`` has it; the progress goes to stderr.
 """
 
 from __future__ import annotations

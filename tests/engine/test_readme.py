@@ -118,3 +118,5 @@ class ReadmeTextTest(unittest.TestCase):
         anchors = {"#" + re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in titles}
         lost = [each for each in links if each not in anchors and not (ROOT / each).is_file()]
         self.assertEqual([], lost)
+        pages = {f"docs/{each.name}" for each in (ROOT / "docs").glob("*.md")}
+        self.assertEqual(set(), pages - set(links))

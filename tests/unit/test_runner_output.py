@@ -172,7 +172,7 @@ class OutputTest(RunTest):
         self.assertEqual((0, True), (code, "Ran 1 test" in err))
 
     def test_coverage(self) -> None:
-        """``coverage run`` measures one process by itself, and several as the page about it says."""
+        """``coverage run`` measures one process by itself, and several as its page says."""
         report = ["-m", "coverage", "report", "--format=total"]
         names = ["test_outcomes.Async", "test_module_fixture.B"]
         settings = Path(self.folder, ".coveragerc")
@@ -185,9 +185,8 @@ class OutputTest(RunTest):
         self.outcome("-m", "coverage", "run", "-m", "tcunit", "run", *names)
         self.assertEqual(expected, self.outcome(*report))
         self.outcome("-m", "coverage", "erase")
-        [block] = re.findall(
-            r"```ini\n(.*?)```", (ROOT / "docs" / "running.md").read_text(), re.DOTALL
-        )
+        page = (ROOT / "docs" / "running.md").read_text()
+        [block] = re.findall(r"```ini\n(.*?)```", page, re.DOTALL)
         settings.write_text(block + "source = .\n")
         self.outcome("-m", "coverage", "run", "-m", "tcunit", "run", *names, "-j", "2")
         self.outcome("-m", "coverage", "combine")
