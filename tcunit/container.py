@@ -20,7 +20,7 @@ from .images import short_name
 from .launching import Launching, StartFrom
 from .lifecycle.ahead import file_stamps, is_foreign, why_not_ahead
 from .lifecycle.alone import StartsAlone
-from .lifecycle.declared import Declared, Launch
+from .lifecycle.declared import Declared, Launch, owner_of
 from .lifecycle.events import stream_of
 from .lifecycle.ledger import Entry
 from .lifecycle.startup import StartSet
@@ -209,7 +209,7 @@ class DockerContainer(StartsAlone, Copying, Faults):
             *(each.network for each in asked.attachments),
             *(each.source for each in asked.mounts),
             asked.network_mode,
-            *(getattr(each, "__self__", None) for each in asked.late_values()),
+            *map(owner_of, asked.late_values()),
             asked.image,
         ]
         return [each for each in references if isinstance(each, Declared)]

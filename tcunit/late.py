@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .errors import DeclarationError
-from .lifecycle.declared import Declared, Launch
+from .lifecycle.declared import Declared, Launch, owner_of
 
 
 def made(who: str, what: str, value: Any, launch: Launch) -> Any:
@@ -29,7 +29,7 @@ def made(who: str, what: str, value: Any, launch: Launch) -> Any:
 
 def _rebound(value: Callable[[], object], launch: Launch) -> Callable[[], object]:
     """A bound method of a declaration, as the method of its started copy."""
-    owner = getattr(value, "__self__", None)
+    owner = owner_of(value)
     if not isinstance(owner, Declared):
         return value
     method: Callable[[], object] = getattr(launch.resolve(owner), value.__name__)

@@ -15,7 +15,7 @@ from . import _session
 from .errors import DeclarationError
 from .host_ports import checked
 from .images import check_pull_policy
-from .lifecycle.declared import Declared
+from .lifecycle.declared import Declared, declared, dependencies
 from .limits import LimitOptions
 from .measured import Measured
 from .measuring import is_measured_here
@@ -133,6 +133,7 @@ class ContainerOptions(StorageOptions, LimitOptions):
 
     def with_network(self, network: Network | str, *aliases: str) -> Self:
         """Put it on a network, with aliases for this network alone; call again for further ones."""
+        network = declared(network)
         check_network(network)
         attachment = Attachment(network, _names(aliases))
         return self._with("with_network", attachments=(*self._request.attachments, attachment))
@@ -147,6 +148,7 @@ class ContainerOptions(StorageOptions, LimitOptions):
 
         The other container is given itself, or as ``"container:NAME"``.
         """
+        mode = declared(mode)
         if not isinstance(mode, Declared) and (not isinstance(mode, str) or not mode):
             raise DeclarationError(
                 f"{mode!r} is no network mode: give 'host', 'none', 'container:NAME' or a container"
@@ -170,13 +172,8 @@ class ContainerOptions(StorageOptions, LimitOptions):
 
     def depends_on(self, *others: Declared | Iterable[Declared]) -> Self:
         """Start it only when others are ready."""
-        known = list(self._request.dependencies)
-        for other in others:
-            known += _several(other)
-        for each in known:
-            if not isinstance(each, Declared):
-                raise DeclarationError(f"depends_on({each!r}): only what is declared can be needed")
-        return self._with("depends_on", dependencies=tuple(known))
+        known = self._request.dependencies
+        return self._with("depends_on", dependencies=(*known, *dependencies(others)))
 
     def with_reset(self, hook: Callable[[Any], object] | None = None) -> Self:
         """Bring its state back before each test but the first, which is faster than a new one.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from ..lifecycle.declared import Declared, adopts, declared
+from ..network import Network
 from .foreign import ForeignContainer
-from .library import is_foreign, is_idle
+from .library import STANDS_FOR_IT, is_foreign, is_idle, is_idle_network
 
 
 def adopt_foreign(cls: type) -> None:
@@ -17,15 +21,33 @@ def adopt_foreign(cls: type) -> None:
                 adopted = _adopted(value)
                 if adopted is not value:
                     setattr(cls, name, adopted)
-                    if isinstance(adopted, ForeignContainer):
+                    if isinstance(adopted, Declared):
                         adopted.__set_name__(base, name)
             taken.add(name)
 
 
 def _adopted(value: Any) -> Any:
     """One declaration, or a list, tuple or dict of them; anything else as it is."""
-    if isinstance(value, dict) and any(map(is_foreign, value.values())):
+    if isinstance(value, dict) and any(map(_is_foreign, value.values())):
         return {key: _adopted(each) for key, each in value.items()}
-    if isinstance(value, list | tuple) and any(map(is_foreign, value)):
+    if isinstance(value, list | tuple) and any(map(_is_foreign, value)):
         return type(value)(map(_adopted, value))
-    return ForeignContainer(value) if is_foreign(value) and is_idle(value) else value
+    return declared(value)
+
+
+def _is_foreign(value: object) -> bool:
+    return is_foreign(value) or is_idle_network(value)
+
+
+@adopts
+def _declaration_of(thing: Any) -> Declared | None:
+    """The declaration of an object that was not started: others refer to the object by it."""
+    if is_foreign(thing) and is_idle(thing):
+        make: Callable[[], Declared] = partial(ForeignContainer, thing)
+    elif is_idle_network(thing):
+        make = partial(Network, docker_network_kw=thing._docker_network_kw)
+    else:
+        return None
+    found: Declared = vars(thing).get(STANDS_FOR_IT) or make()
+    vars(thing)[STANDS_FOR_IT] = found
+    return found

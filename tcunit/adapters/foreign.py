@@ -24,7 +24,7 @@ from ..errors import (
     StartError,
     TcunitError,
 )
-from ..lifecycle.declared import Launch
+from ..lifecycle.declared import Launch, declared
 from ..measured import Measured
 from ..network import Network
 from ..request import ContainerRequest
@@ -77,7 +77,7 @@ class ForeignContainer(DockerContainer, Generic[T]):
                 f"testcontainers-python, or such a container alone"
             )
         super().__init__(_name_of(make))
-        network = getattr(make, "_network", None) if self._is_copied else None
+        network = declared(getattr(make, "_network", None)) if self._is_copied else None
         if isinstance(network, Network):
             self.with_network(network, *(make._network_aliases or ()))
 
@@ -219,7 +219,7 @@ def _lend(foreign: Any, guest: Guest) -> None:
     foreign.image = Unreaped(foreign.image)
     asked, resolve = guest.asked, guest.launch.resolve
     if foreign._network is not None:
-        foreign._network = resolve(foreign._network)
+        foreign._network = resolve(declared(foreign._network))
     elif asked.attachments:
         first = resolve(asked.attachments[0].network)
         if not isinstance(first, str):

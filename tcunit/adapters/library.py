@@ -21,6 +21,10 @@ from ..errors import DeclarationError
 OLDEST = (4, 9)
 INSTALL = "install it with: pip install 'tcunit[testcontainers]'"
 CONTAINERS = "testcontainers.core.container"
+NETWORKS = "testcontainers.core.network"
+
+STANDS_FOR_IT = "_tcunit_declaration"
+"""The attribute of an object that has the declaration which stands for it."""
 
 _one_at_a_time = threading.Lock()
 
@@ -57,9 +61,16 @@ def is_idle(container: Any) -> bool:
     return container._container is None
 
 
+def is_idle_network(value: Any) -> bool:
+    """Whether something is a network of testcontainers-python that was not created."""
+    module = sys.modules.get(NETWORKS)
+    return module is not None and isinstance(value, module.Network) and value._network is None
+
+
 def twin_of(container: Any) -> Any:
     """A copy of a container of the library that can be started beside it."""
     twin = copy.copy(container)
+    vars(twin).pop(STANDS_FOR_IT, None)
     own = {
         name: copy.copy(value)
         for name, value in vars(twin).items()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import DeclarationError
 from ..lifecycle.alone import StartsAlone
-from ..lifecycle.declared import Declared, Launch
+from ..lifecycle.declared import Declared, Launch, dependencies, owner_of
 from ..lifecycle.ledger import Entry, ledger
 from ..lifecycle.startup import StartSet
 from ..measured import Measured
@@ -105,12 +105,10 @@ class ComposeStack(StartsAlone):
         """Set a variable for the files; see ``env``."""
         return self._with("with_env", env=MappingProxyType({**self._asked.env, key: value}))
 
-    def depends_on(self, *others: Declared) -> Self:
+    def depends_on(self, *others: Declared | Iterable[Declared]) -> Self:
         """Start it only when others are ready."""
-        for each in others:
-            if not isinstance(each, Declared):
-                raise DeclarationError(f"depends_on({each!r}): only what is declared can be needed")
-        return self._with("depends_on", dependencies=(*self._asked.dependencies, *others))
+        known = self._asked.dependencies
+        return self._with("depends_on", dependencies=(*known, *dependencies(others)))
 
     def waiting_for(self, service: str, strategy: WaitStrategy) -> Self:
         """Say when a service is ready; each of its containers is waited for.
@@ -194,7 +192,7 @@ class ComposeStack(StartsAlone):
     def insists_on(self) -> Iterable[Declared]:
         """Whose values it takes."""
         values = self._asked.env.values()
-        owners = [getattr(each, "__self__", each) for each in values]
+        owners = [each if isinstance(each, Declared) else owner_of(each) for each in values]
         return [each for each in owners if isinstance(each, Declared)]
 
     def launch(self, launch: Launch) -> None:

@@ -21,7 +21,7 @@ from ..log import debug
 from ..request import ContainerRequest
 from ..settings import Settings
 from ..wait import WaitStrategy
-from .declared import Declared
+from .declared import Declared, owner_of
 from .fixture import ClassFixture
 from .ledger import ledger
 from .references import declarations_of
@@ -51,7 +51,7 @@ def why_not_ahead(asked: ContainerRequest, resolve: Callable[[Any], Any]) -> str
 
 def _runs_foreign_code(asked: ContainerRequest, resolve: Callable[[Any], Any]) -> str:
     for value in asked.late_values():
-        owner = resolve(getattr(value, "__self__", None))
+        owner = resolve(owner_of(value))
         if not isinstance(owner, Declared):
             return "has a late value that is not a method of a declaration"
         if owner.scope == "run":

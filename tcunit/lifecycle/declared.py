@@ -26,6 +26,39 @@ MEASURED = "_tcunit_measured"
 SCOPES = ("test", "class", "run")
 
 
+_adopters: list[Callable[[object], Any]] = []
+
+
+def adopts(adopt: Callable[[object], Any]) -> Callable[[object], Any]:
+    """Let a function say which declaration stands for a thing of another library, if one does."""
+    _adopters.append(adopt)
+    return adopt
+
+
+def declared(thing: Any) -> Any:
+    """The declaration that stands for a thing, always the same one; else the thing itself."""
+    if isinstance(thing, Declared):
+        return thing
+    return next((found for adopt in _adopters if (found := adopt(thing)) is not None), thing)
+
+
+def dependencies(others: Iterable[Any]) -> list[Declared]:
+    """What ``depends_on`` was given: declarations, and lists of them; refuses anything else."""
+    found: list[Any] = []
+    for other in others:
+        is_several = isinstance(other, Iterable) and not isinstance(other, str)
+        found += map(declared, other if is_several else [other])
+    for each in found:
+        if not isinstance(each, Declared):
+            raise DeclarationError(f"depends_on({each!r}): only what is declared can be needed")
+    return found
+
+
+def owner_of(value: object) -> Any:
+    """Whose method a value is, as a declaration where it is one; ``None`` if it is no method."""
+    return declared(getattr(value, "__self__", None))
+
+
 class Holder(Protocol):
     """The class fixture, as a declaration sees it."""
 

@@ -15,6 +15,7 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer as LibraryContainer
 from testcontainers.core.container import Reaper
 from testcontainers.core.labels import SESSION_ID
+from testcontainers.core.network import Network as LibraryNetwork
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from tcunit import ContainerTestCase, Network, each_connection_mode, wait
@@ -186,7 +187,7 @@ class SubclassTest(EngineTest):
         self.assertEqual(2, len(set(addresses)), addresses)
 
     def test_copies(self) -> None:
-        """Each class starts its own copy of an object, which stays as it was."""
+        """Each class starts one copy of an object, wherever it has it; it stays as it was."""
         original = quick(LibraryContainer("alpine"), "ready").with_env("A", "1")
         original.with_command(["sh", "-c", "echo ready; sleep 300"])
         names: list[str] = []
@@ -207,8 +208,9 @@ class SubclassTest(EngineTest):
 
         for case in (FirstTest, SecondTest):
             self.assert_passes(case)
-        self.assertEqual(4, len(set(names)), names)
-        self.assertTrue(names[1].startswith("tcunit-FirstTest-boxes-0-"), names)
+        self.assertEqual([names[0], names[0], names[2], names[2]], names)
+        self.assertNotEqual(names[0], names[2])
+        self.assertTrue(names[0].startswith("tcunit-FirstTest-box-"), names)
         self.assertIsNone(original._container)
         self.assertEqual({"A": "1"}, original.env)
         self.assertIsInstance(Plain.boxes[0], LibraryContainer)
@@ -239,6 +241,39 @@ class SubclassTest(EngineTest):
                 self.assertSameNetwork(*self.boxes)
 
         self.assert_passes(NetworkTest)
+
+    def test_references_to_an_object(self) -> None:
+        """Ours refer to an object itself, and a network of the library counts as one of ours."""
+
+        class ReferringTest(ContainerTestCase):
+            net = LibraryNetwork()
+            cache = RedisContainer("redis:alpine").with_network(net).with_network_aliases("cache")
+            box = (
+                sleeper()
+                .with_network(net)  # type: ignore[arg-type]
+                .depends_on(cache)  # type: ignore[arg-type]
+                .with_env("CACHE", cache.get_container_host_ip)
+            )
+
+            def test_it(self) -> None:
+                self.assertCanReach(self.box, "cache", 6379)
+                address = self.cache.running.addresses()[0]  # type: ignore[attr-defined]
+                self.assertExec(self.box, ["sh", "-c", "echo $CACHE"], stdout=f"^{address}$")
+                self.assertTrue(self.net.name.startswith("tcunit-"))
+
+        class OtherTest(ContainerTestCase):
+            cache = vars(ReferringTest)["cache"]
+            net = Network()
+
+            def test_it(self) -> None:
+                self.assertReachable(self.cache, 6379)
+
+        class OverridingTest(ReferringTest):
+            net = Network(internal=True)  # type: ignore[assignment]
+
+        for case in (ReferringTest, OtherTest, OverridingTest):
+            with self.subTest(case=case.__name__):
+                self.assert_passes(case)
 
     def test_scopes(self) -> None:
         """They live for a test, are reset by a hook, and start alone."""
