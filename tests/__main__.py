@@ -2,11 +2,13 @@
 
 ``python -W error -m tests [MODULE or PACKAGE…]``. The runner under test is unittest's own, so each
 module is run by ``python -m unittest``; most of a module's time is spent waiting for an engine.
-What a module printed is shown when it has failed, and its time in any case.
+What a module printed is shown when it has failed, and its time in any case. What the engine has at
+the end and had not at the beginning is a failure, too, unless others have used it meanwhile.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import re
@@ -17,10 +19,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import docker
 
 HERE = Path(__file__).resolve().parent
 LIMIT = 1800.0
+PATIENCE = 30.0
 # Those that take longest begin first.
 FIRST = ("engine.environments", "engine.test_reapers", "engine.test_ends", "engine.test_fixture")
 
@@ -111,17 +116,46 @@ def side_by_side(names: list[str], width: int) -> Iterator[Outcome]:
         yield ended.get()
 
 
+def on_the_engine() -> set[str]:
+    """All that the engine has, but for the images that the tests keep."""
+    from tests.stand_ins.recipes import PREFIX
+
+    client = docker.from_env()
+    with contextlib.closing(client):
+        api: Any = client.api
+        images = [each.get("RepoTags") or [each["Id"]] for each in api.images()]
+        return {
+            *(f"container {name}" for each in api.containers(all=True) for name in each["Names"]),
+            *(f"network {each['Name']}" for each in api.networks()),
+            *(f"volume {each['Name']}" for each in api.volumes()["Volumes"] or ()),
+            *(f"image {tag}" for tags in images for tag in tags if not tag.startswith(PREFIX)),
+        }
+
+
+def left_since(before: set[str]) -> set[str]:
+    """What is there and was not before; reapers are given time to end their work."""
+    deadline = time.monotonic() + PATIENCE
+    if any(each.startswith("container ") for each in before):
+        return set()  # others use this engine
+    while (left := on_the_engine() - before) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return left
+
+
 def main(names: list[str]) -> int:
     """Run the modules that are named, or all of them; 0 where every one has passed."""
     # What runs in the background ignores Ctrl-C, and hands that on to processes that test it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    began, outcomes = time.monotonic(), []
+    began, outcomes, before = time.monotonic(), list[Outcome](), on_the_engine()
     for outcome in side_by_side(named(names) or modules(), (os.cpu_count() or 1) + 1):
         outcomes.append(outcome)
         word = "ok" if outcome.code == 0 else "FAILED"
         line = f"{outcome.module}: {outcome.count} tests in {outcome.seconds:.1f} s, {word}"
         print(line if outcome.code == 0 else f"{line}\n{outcome.output}", flush=True)
     failed = [each.module for each in outcomes if each.code]
+    if left := left_since(before):
+        print("These are left on the engine:", *sorted(left), sep="\n  ")
+        failed.append("something is left")
     total, skipped = (
         sum(getattr(each, what) for each in outcomes) for what in ("count", "skipped")
     )

@@ -145,6 +145,9 @@ class StackLaunching:
         self._attach()
         additions = measurements.additions(self.services.values())
         if additions != before:  # it took the images to know
+            for each in self.services.values():  # Compose would keep volumes that nobody removes
+                if additions.get(each.service) != before.get(each.service):
+                    self.launch.engine.remove_container(each.running.id)
             self._run(calls, additions, create)
             self._attach()
         self.entry.before_removal = measurements.put_in(self.services.values())
