@@ -29,7 +29,7 @@ from ._docker.builders import (
 )
 from ._docker.context import Context
 from ._session import ALIAS_LABEL, CONTENT_LABEL, SOURCE_LABEL
-from .dockerfile import bases, needs_buildkit, renamed
+from .dockerfile import bases, has_heredoc, needs_buildkit, renamed
 from .errors import BuildFailed, DeclarationError, EngineError
 from .fetching import fetched, warn_of_emulation
 from .images import resolved_name
@@ -178,6 +178,11 @@ class Plan:
     def _build(self, name: str, labels: Mapping[str, str]) -> None:
         recipe, engine, settings = self._recipe, self._engine, self._launch.settings
         reason = why_no_buildkit(engine, settings)
+        # Podman's own builder knows much of what BuildKit does.
+        lacking = "" if engine.is_podman else reason
+        if lacking and needs_buildkit(self._text, recipe.target):
+            # From Docker 23 on the classic builder takes a heredoc, and leaves out what is in it.
+            raise BuildFailed(self._failure("it was not begun", lacking))
         with self._readable(), contextlib.closing(self._context.pack(self._renamed)) as archive:
             job = Job(
                 name, archive, self._context.dockerfile, labels, recipe.target, recipe.args,
@@ -191,15 +196,22 @@ class Plan:
                     else:
                         build_with_buildkit(engine, job, task, settings)
             except EngineError as error:
-                raise BuildFailed(self._failure(str(error), reason)) from None
+                raise BuildFailed(self._failure(str(error), lacking)) from None
 
-    def _failure(self, said: str, reason: str) -> str:
+    def _failure(self, said: str, lacking: str) -> str:
         message = f"{self._label} ({self._recipe.path}) could not be built: {said}"
-        if reason and ("BuildKit" in said or needs_buildkit(self._text)):
+        target = self._recipe.target
+        if lacking and ("BuildKit" in said or needs_buildkit(self._text, target)):
             message += (
-                f"\nThis Dockerfile needs BuildKit, and it was built without: {reason}. Install "
+                f"\nThis Dockerfile needs BuildKit, which is not used: {lacking}. Install "
                 f"the docker command line with its buildx plugin, or write the Dockerfile without "
                 f"what only BuildKit knows."
+            )
+        elif "unknown instruction" in said and has_heredoc(self._text):
+            message += (
+                f"\nThis Dockerfile has a heredoc, which an engine knows from version 23 on; this "
+                f"one is {self._engine.version.get('Version')}. Update it, or begin the Dockerfile "
+                f"with '# syntax=docker/dockerfile:1', which is pulled."
             )
         return message
 

@@ -22,8 +22,10 @@ _ARG = re.compile(r"([A-Za-z_]\w*)(?:=(\"[^\"]*\"|'[^']*'|\S*))?")
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::([-+])([^}]*))?\})")
 _PLATFORM = re.compile(r"--platform=(\S+)", re.IGNORECASE)
 _ESCAPE = re.compile(r"#\s*escape\s*=\s*([\\`])\s*$", re.IGNORECASE)
+# As BuildKit has it: a word that begins so, not one within quotes or arithmetic.
 _HEREDOC = re.compile(
-    r"(?:RUN|COPY|ADD)\b.*(?<!<)<<-?[\"']?([A-Za-z_]\w*)", re.IGNORECASE | re.DOTALL
+    r"(?:RUN|COPY|ADD)\b(?:[^\"']|\"[^\"]*\"|'[^']*')*?\s\d*<<-?[\"']?([A-Za-z_][\w.]*)",
+    re.IGNORECASE,
 )
 _NEEDS_BUILDKIT = re.compile(
     rf"\s*(?:RUN{_GAP}--(?:mount|network|security)\b|(?:COPY|ADD){_GAP}(?:--\S+{_GAP})*?"
@@ -62,10 +64,16 @@ def renamed(text: str, args: Mapping[str, str], name_of: Callable[[str], str]) -
     return text
 
 
-def needs_buildkit(text: str) -> bool:
-    """Whether it has syntax that only BuildKit knows."""
-    written = [words.lstrip() for _, words in _instructions(text)]
-    return any(_NEEDS_BUILDKIT.match(words) or _HEREDOC.match(words) for words in written)
+def needs_buildkit(text: str, target: str | None = None) -> bool:
+    """Whether it has syntax that only BuildKit knows, up to the stage that is built."""
+    return has_heredoc(text, target) or any(
+        _NEEDS_BUILDKIT.match(words) for _, words in _reached(text, target)
+    )
+
+
+def has_heredoc(text: str, target: str | None = None) -> bool:
+    """Whether a command or a file is written in it as a document of its own (``<<EOF``)."""
+    return any(_HEREDOC.match(words.lstrip()) for _, words in _reached(text, target))
 
 
 @dataclass(frozen=True)
@@ -81,10 +89,8 @@ class _Use:
 def _uses(text: str, args: Mapping[str, str], target: str | None) -> Iterator[_Use]:
     known: dict[str, str] = {}
     stages: list[str] = []
-    for start, words in _instructions(text):
+    for start, words in _reached(text, target):
         if found := _FROM.match(words):
-            if target is not None and target.lower() in (*stages[-1:], str(len(stages) - 1)):
-                return
             yield from _base(found, start, known, stages)
             stages.append((found["stage"] or "").lower())
         elif found := _COPY_FROM.match(words):
@@ -93,6 +99,17 @@ def _uses(text: str, args: Mapping[str, str], target: str | None) -> Iterator[_U
                 yield _Use(name, "", start + found.start("image"), start + found.end("image"))
         elif not stages:
             known.update(_arguments(words, args, known))
+
+
+def _reached(text: str, target: str | None) -> Iterator[tuple[int, str]]:
+    """The instructions up to the end of the target's stage."""
+    name, number = "", -1
+    for start, words in _instructions(text):
+        if found := _FROM.match(words):
+            if target is not None and number >= 0 and target.lower() in (name, str(number)):
+                return
+            name, number = (found["stage"] or "").lower(), number + 1
+        yield start, words
 
 
 def _base(

@@ -29,6 +29,9 @@ Json = dict[str, Any]
 POOL_SIZE = 64
 REQUEST_TIMEOUT = 120
 ANY_VERSION = "1.24"  # stands in until the engine has said its own
+# The newest version of the API that these calls were seen to work with. A newer engine speaks it,
+# too; in its own, answers may lack what we read.
+TRIED_VERSION = "1.45"
 
 
 @dataclass(frozen=True)
@@ -178,10 +181,20 @@ def _connect(candidate: Candidate) -> Engine:
         version: Json = client.api.version(api_version=False)
         if "ApiVersion" not in version:
             raise EngineError("asking for its version: what answers there is no Docker engine")
-        client.api._version = version["ApiVersion"]  # type: ignore[attr-defined]
+        client.api._version = spoken_version(version)  # type: ignore[attr-defined]
     engine = Engine(candidate.url, candidate.source, client, version, tls=candidate.tls)
     engine.ask_ahead()
     return engine
+
+
+def spoken_version(version: Json) -> str:
+    """The version of the API to speak: none that is newer than what was tried, where it can be."""
+    from docker.utils import version_lt
+
+    newest: str = version["ApiVersion"]
+    oldest: str = version.get("MinAPIVersion") or ANY_VERSION
+    wanted = newest if version_lt(newest, TRIED_VERSION) else TRIED_VERSION
+    return oldest if version_lt(wanted, oldest) else wanted
 
 
 def _keep_connections(client: Any) -> None:

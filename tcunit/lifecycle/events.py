@@ -71,9 +71,10 @@ class EventStream:
                 self._close()
         with contextlib.suppress(Exception):  # closed from another thread, or the engine is gone
             for event in stream:
-                if listener := self._listeners.get(event.get("id", "")):
-                    told = (event.get("Actor") or {}).get("Attributes") or {}
-                    listener(str(event.get("Action", "")), told)
+                # Docker 29 leaves out the container's id elsewhere.
+                actor = event.get("Actor") or {}
+                if listener := self._listeners.get(actor.get("ID", "")):
+                    listener(str(event.get("Action", "")), actor.get("Attributes") or {})
 
     def _close(self) -> threading.Thread | None:
         stream, self._stream = self._stream, None

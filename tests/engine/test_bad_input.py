@@ -347,7 +347,7 @@ class AtTheStartTest(BadInputTest):
 
     def test_wrong_subnet(self) -> None:
         """A subnet that is none is an error that names the network."""
-        with self.refused(StartError, "network could not be created: .*subnet|address"):
+        with self.refused(StartError, r"(?s)network could not be created: .*(subnet|address)"):
             Network(subnet="nonsense").create()
 
     def test_unknown_option_of_a_network(self) -> None:

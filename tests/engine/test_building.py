@@ -114,15 +114,17 @@ class ClassicTest(BuildCase):
         self.assertNotIn("Other", names)
 
     def test_dockerfile_for_buildkit(self) -> None:
-        """It says that BuildKit is needed, why it was not used, and what to do."""
+        """It says that BuildKit is needed, why it is not used, and what to do."""
         for line in ("RUN --mount=type=cache,target=/c true", "RUN <<EOF\ntrue\nEOF"):
             self.write(Dockerfile=f"FROM alpine\n{line}\n")
             with self.subTest(line=line), self.assertRaises(BuildFailed) as caught:
                 self.image(target=None).build()
             self.assertRegex(
                 str(caught.exception),
-                "(?s)needs BuildKit, and it was built without: DOCKER_BUILDKIT=0 .* Install the",
+                "(?s)needs BuildKit, which is not used: DOCKER_BUILDKIT=0 .* Install the",
             )
+        self.write(Dockerfile=f"{SMALL}FROM first\nRUN --mount=type=cache,target=/c true\n")
+        self.image().build()  # which does not come to that
 
 
 @needs_local_engine
@@ -467,7 +469,7 @@ def building(mark: str) -> list[Any]:
     """The containers in which a build runs a command."""
     api: Any = engine().client.api
     found = []
-    for each in api.containers():
+    for each in api.containers(all=True):
         if "sleep 300" in each["Command"]:
             with contextlib.suppress(NotThere):
                 config = engine().inspect(each["Id"])["Config"]

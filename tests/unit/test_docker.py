@@ -309,6 +309,19 @@ class FindEngineTest(EngineCase):
                 find_engine(self.settings())
 
 
+    def test_version_of_the_api(self) -> None:
+        """A newer engine speaks what was tried, while it still does; an older one its own."""
+        for newest, oldest, expected in [
+            ("1.41", None, "1.41"),
+            ("1.45", "1.24", "1.45"),
+            ("1.52", "1.44", "1.45"),
+            ("1.60", "1.50", "1.50"),
+        ]:
+            with self.subTest(newest=newest):
+                said = {"ApiVersion": newest, "MinAPIVersion": oldest}
+                self.assertEqual(expected, find.spoken_version(said))
+
+
 class EngineFactsTest(unittest.TestCase):
     """What an engine's URL and version say."""
 

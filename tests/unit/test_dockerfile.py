@@ -74,7 +74,8 @@ class BasesTest(unittest.TestCase):
             with self.subTest(text=text):
                 self.assertEqual(["a"], self.names(text))
         self.assertEqual(["a", "b"], self.names("FROM a\nRUN <<EOF\nx\nEOF\nFROM b\n"))
-        self.assertEqual(["a", "b"], self.names("FROM a\nRUN cat <<<word\nFROM b\n"))
+        for line in ("RUN cat <<<word", "RUN echo $((1<<n))", "RUN echo 'a <<n'"):
+            self.assertEqual(["a", "b"], self.names(f"FROM a\n{line}\nFROM b\n"))
 
     @given(st.text())
     def test_any_text(self, text: str) -> None:
@@ -115,7 +116,11 @@ class BuildKitTest(unittest.TestCase):
             ("ADD --checksum=sha256:1 http://x /x", True),
             ("RUN <<EOF\ntrue\nEOF", True),
             ("COPY <<a.txt /a.txt\nx\na.txt", True),
+            ("RUN cat a >b <<-'EOF' && true\nx\nEOF", True),
+            ("RUN sh 3<<EOF\nx\nEOF", True),
             ("RUN echo --mount=1", False),
+            ("RUN echo $((1<<n))", False),
+            ('RUN echo "a <<n"', False),
             ("RUN cat <<<x", False),
             ("# RUN --mount=x", False),
             ("COPY --from=a --chown=1 a b", False),
@@ -123,3 +128,11 @@ class BuildKitTest(unittest.TestCase):
         ]:
             with self.subTest(text=text):
                 self.assertEqual(expected, needs_buildkit(f"FROM a\n{text}\n"))
+
+    def test_target(self) -> None:
+        """What comes after the stage that is built makes no difference."""
+        text = "FROM a AS One\nRUN true\nFROM One AS two\nRUN <<EOF\nx\nEOF\nFROM a\n"
+        for target, expected in [("one", False), ("0", False), ("two", True), ("1", True)]:
+            with self.subTest(target=target):
+                self.assertEqual(expected, needs_buildkit(text, target))
+        self.assertTrue(needs_buildkit(text))
