@@ -132,22 +132,27 @@ class BuildKitTest(ClassicTest):
     """By BuildKit, with a docker command line of the engine's own image."""
 
     builder = "BuildKit"
-    _folder: ClassVar[Path]
+    path: ClassVar[str]  # where the command line is
 
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        cls._folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        cls.path = f"{cls.fetched()}{os.pathsep}{os.environ['PATH']}"
+
+    @classmethod
+    def fetched(cls) -> str:
+        """A folder with the command line."""
+        folder = cls.enterClassContext(tempfile.TemporaryDirectory())
         with DockerContainer("docker:dind").with_kwargs(entrypoint="sleep").with_command("99") as c:
             where = c.exec(["sh", "-c", "command -v docker"]).stdout.decode().strip()
             chunks, _ = c.get_wrapped_container().get_archive(where)
             with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as tar:
-                tar.extractall(cls._folder, filter="data")
+                tar.extractall(folder, filter="data")
+        return folder
 
     def setUp(self) -> None:
         super().setUp()
-        path = f"{self._folder}{os.pathsep}{os.environ['PATH']}"
-        self.enterContext(environment(PATH=path, DOCKER_BUILDKIT="1"))
+        self.enterContext(environment(PATH=self.path, DOCKER_BUILDKIT="1"))
 
     def test_dockerfile_for_buildkit(self) -> None:
         """What only BuildKit knows works, and its images get other names as well."""
@@ -157,6 +162,27 @@ class BuildKitTest(ClassicTest):
         )
         container = self.running(sleeper(self.image(target=None)))
         self.assertIn(self.id(), container.exec("cat /got").output.decode())
+
+    def test_kept_for_the_next_build(self) -> None:
+        """What a step puts into the builder's cache is there for the next build."""
+        step = f"RUN --mount=type=cache,id={self.id()}-{os.getpid()},target=/c"
+        for number in (1, 2):
+            script = f"echo {number} >>/c/all; cp /c/all /seen"
+            self.write(Dockerfile=f"FROM alpine\n{step} {script}\n")
+            self.image(target=None).build()
+        container = self.running(sleeper(self.image(target=None)))
+        self.assertEqual(b"1\n2\n", container.exec("cat /seen").output)
+
+    def test_heredoc(self) -> None:
+        """An engine of version 23 or later knows it; an older one's error says so."""
+        self.write(Dockerfile="FROM alpine\nRUN <<EOF\necho hello >/said\nEOF\n")
+        image = self.image(target=None)
+        if int(engine().version["Version"].partition(".")[0]) >= 23:
+            container = self.running(sleeper(image))
+            self.assertEqual(b"hello\n", container.exec("cat /said").output)
+        else:
+            with self.assertRaisesRegex(BuildFailed, "has a heredoc, which .* 23 on; this one is"):
+                image.build()
 
     def test_killed(self) -> None:
         """A build ends with its process, however that ended."""

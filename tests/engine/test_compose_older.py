@@ -28,7 +28,7 @@ class OlderTest(EngineTest):
         super().setUpClass()
         cls.folder = Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         try:
-            unpack("docker-compose", "trixie", cls.folder)
+            unpack(["docker-compose"], "trixie", cls.folder)
         except NotDebian as error:
             raise unittest.SkipTest(str(error)) from None
 

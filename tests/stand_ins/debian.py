@@ -1,4 +1,4 @@
-"""A package of another Debian release, for a program of it in the version that is there.
+"""Packages of another Debian release, for programs in the versions that are there.
 
 Owns where it comes from: the mirror that this machine uses, by apt, which checks the archive's
 signature. The rule it keeps: nothing is installed, and apt's own files are left alone.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.stand_ins.system import Failure, can_install, locked, os_release, run, run_folder, say
@@ -19,8 +20,8 @@ class NotDebian(Failure):
     """This machine does not get its packages from a Debian mirror."""
 
 
-def unpack(package: str, release: str, folder: Path) -> None:
-    """Unpack a package into a folder; it is fetched once until this machine is started anew.
+def unpack(packages: Sequence[str], release: str, folder: Path) -> None:
+    """Unpack packages into a folder; each is fetched once until this machine is started anew.
 
     Raises:
         NotDebian: it cannot be fetched here.
@@ -29,15 +30,16 @@ def unpack(package: str, release: str, folder: Path) -> None:
     with locked("packages"):
         kept = run_folder() / "packages" / release
         kept.mkdir(parents=True, exist_ok=True)
-        if not list(kept.glob(f"{package}_*.deb")):
-            _fetch(package, release, kept)
-        found = max(kept.glob(f"{package}_*.deb"))
-        run("dpkg-deb", "--extract", str(found), str(folder))
+        if missing := [each for each in packages if not list(kept.glob(f"{each}_*.deb"))]:
+            _fetch(missing, release, kept)
+        for each in packages:
+            found = max(kept.glob(f"{each}_*.deb"))
+            run("dpkg-deb", "--extract", str(found), str(folder))
 
 
-def _fetch(package: str, release: str, to: Path) -> None:
+def _fetch(packages: Sequence[str], release: str, to: Path) -> None:
     mirror = _mirror()
-    say(f"fetching {package} of Debian's release {release}")
+    say(f"fetching {', '.join(packages)} of Debian's release {release}")
     with tempfile.TemporaryDirectory(dir=to) as own:
         for each in ("lists/partial", "cache/archives/partial"):
             Path(own, each).mkdir(parents=True)
@@ -50,7 +52,7 @@ def _fetch(package: str, release: str, to: Path) -> None:
         apt = ["apt-get", "-q", *(word for each in options for word in ("-o", each))]
         run(*apt, "update")
         # apt downloads to the working directory.
-        run("sh", "-c", 'cd "$0" && exec "$@"', own, *apt, "download", package)
+        run("sh", "-c", 'cd "$0" && exec "$@"', own, *apt, "download", *packages)
         for fetched in Path(own).glob("*.deb"):
             os.replace(fetched, to / fetched.name)
 

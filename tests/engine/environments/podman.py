@@ -1,27 +1,17 @@
-"""Podman with Docker's API, in namespaces of its own, so that nothing of it stays on the machine.
-
-Its processes end with the first of them, and its mounts, bridges and rules go with the namespaces.
-There is no route out of them.
-"""
+"""Podman with Docker's API, in namespaces of its own."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import resource
-import signal
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tcunit._docker import Engine, find_engine
-from tcunit.errors import EngineNotFound
-from tcunit.settings import Settings
-from tests.stand_ins.system import can_install, install_missing
+from tcunit._docker import Engine
+from tests.engine.environments.apart import engine_apart
+from tests.stand_ins.system import install_missing
 
-PATIENCE = 20.0
 # Its own defaults are above what a process here may have.
 _CONFIGURATION = """\
 [containers]
@@ -40,11 +30,6 @@ exec podman --root "$1/root" --runroot "$1/run" system service -t 0 "unix://$1/s
 """
 
 
-def can_podman() -> bool:
-    """Whether Podman can be started: as root, who may install it."""
-    return os.geteuid() == 0 and can_install()
-
-
 @contextlib.contextmanager
 def podman_machine() -> Iterator[tuple[Engine, list[str]]]:
     """Podman, and a command that runs another one where it runs."""
@@ -57,19 +42,8 @@ def podman_machine() -> Iterator[tuple[Engine, list[str]]]:
         files = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 1048576)
         configuration = folder / "containers.conf"
         configuration.write_text(_CONFIGURATION.format(folder=folder, files=files))
-        apart = ["--mount", "--net", "--pid", "--fork", "--mount-proc", "--kill-child"]
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                ["unshare", *apart, "sh", "-euc", _START, "sh", name],
-                env={**os.environ, "CONTAINERS_CONF": str(configuration)},
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            )  # fmt: skip
-        try:
-            engine = _await(f"unix://{folder}/s", process, folder / "log")
-            with contextlib.closing(engine.client):
-                yield engine, ["nsenter", "-t", str(_inner(process.pid)), "-m", "-n", "-p"]
-        finally:
-            _end(process)
+        with engine_apart(_START, folder, CONTAINERS_CONF=str(configuration)) as found:
+            yield found
 
 
 def _libexec_programs() -> dict[str, str]:
@@ -77,27 +51,3 @@ def _libexec_programs() -> dict[str, str]:
     folder = Path("/usr/lib/podman")
     helpers = {"netavark": "netavark", "aardvark-dns": "aardvark-dns"}
     return {each: package for each, package in helpers.items() if not (folder / each).exists()}
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the first process in the namespaces, and with it all others."""
-    try:
-        os.kill(_inner(process.pid), signal.SIGKILL)
-        process.wait(PATIENCE)
-    except (OSError, IndexError, subprocess.TimeoutExpired):  # it never came so far
-        process.kill()
-        process.wait(PATIENCE)
-
-
-def _inner(parent: int) -> int:
-    """The child of ``unshare``, which is in the namespaces."""
-    return int(Path(f"/proc/{parent}/task/{parent}/children").read_text().split()[0])
-
-
-def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> Engine:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(EngineNotFound):
-            return find_engine(Settings({"DOCKER_HOST": url}, Path("/nonexistent")))
-        time.sleep(0.05)
-    raise AssertionError(f"Podman does not answer:\n{log.read_text()}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from tests.engine.helpers import ROOT
 
 PROBE = "tests.engine.environments.probe"
 SEVERAL = "tests.engine.environments.several"
+PREFIX = "TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX"
 PATIENCE = 90.0
 SITE = Path(docker.__file__).parents[1]
 READ_BY_US = ("DOCKER_", "TC_", "TCUNIT_", "TESTCONTAINERS_", "RYUK_")
@@ -42,9 +44,8 @@ needs_local_engine = unittest.skipUnless(
 
 def base_environment() -> dict[str, str]:
     """What every probe is told: where images are, and one reaper."""
-    prefix = "TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX"
     return {
-        prefix: os.environ.get(prefix, ""),
+        PREFIX: os.environ.get(PREFIX, ""),
         "TCUNIT_REAPERS": "guard",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
@@ -65,17 +66,41 @@ def run_here(
         path: a folder that comes first on ``PATH``.
         warnings: what Python does about them.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(READ_BY_US)}
-    kept |= {"PATH": os.pathsep.join(filter(None, [path, os.environ.get("PATH", os.defpath)]))}
-    with tempfile.TemporaryDirectory() as home:
-        done = subprocess.run(
-            [*before, sys.executable, "-W", warnings, "-m", module, *arguments],
-            env={**kept, **base_environment(), "HOME": home, "PYTHONPATH": str(ROOT), **environ},
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=ROOT, timeout=PATIENCE,
-        )  # fmt: skip
+    words = [*before, sys.executable, "-W", warnings, "-m", module, *arguments]
+    done = _done(words, path, PATIENCE, **base_environment(), **environ)
     if done.returncode or done.stderr:
         raise AssertionError(f"{module} ended with {done.returncode}:\n{done.stderr}")
     return done.stdout
+
+
+def run_tests(
+    *names: str, before: Sequence[str] = (), path: str = "", limit: float = 600, **environ: str
+) -> int:
+    """Run tests of ours on another engine; returns how many there were, and fails as they do.
+
+    Args:
+        names: modules, classes or methods.
+        before, path: as of :func:`run_here`.
+        limit: in seconds.
+    """
+    words = [*before, sys.executable, "-W", "error", "-m", "unittest", *names]
+    done = _done(words, path, limit, **{PREFIX: os.environ.get(PREFIX, ""), **environ})
+    if done.returncode:
+        raise AssertionError(f"{' '.join(names)}:\n{done.stderr}{done.stdout}")
+    found = re.search(r"^Ran (\d+) tests? in", done.stderr, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def _done(
+    words: Sequence[str], path: str, limit: float, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(READ_BY_US)}
+    kept |= {"PATH": os.pathsep.join(filter(None, [path, os.environ.get("PATH", os.defpath)]))}
+    with tempfile.TemporaryDirectory() as home:
+        return subprocess.run(
+            words, env={**kept, "HOME": home, "PYTHONPATH": str(ROOT), **environ},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=ROOT, timeout=limit,
+        )  # fmt: skip
 
 
 def probe_here(*arguments: str, **options: Any) -> Report:

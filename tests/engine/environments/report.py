@@ -34,6 +34,7 @@ ENVIRONMENTS = (
     "the same, from another container, with TLS",
     "the same, published on loopback, with TLS and `TESTCONTAINERS_HOST_OVERRIDE`",
     "the same, in its own network namespace, by its socket",
+    "the machine of Docker 26",
     "Podman's own machine",
 )
 

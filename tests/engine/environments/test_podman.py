@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import unittest
 
+from tests.engine.environments.apart import can_be_apart
 from tests.engine.environments.engines import give_images
-from tests.engine.environments.podman import can_podman, podman_machine
+from tests.engine.environments.podman import podman_machine
 from tests.engine.environments.programs import SEVERAL, needs_local_engine, probe_here, run_here
 from tests.engine.environments.report import EnvironmentTest
 from tests.engine.helpers import EngineTest
 
 
 @needs_local_engine
-@unittest.skipUnless(can_podman(), "Podman of our own takes root on Debian or Ubuntu")
+@unittest.skipUnless(can_be_apart(), "Podman of our own takes root on Debian or Ubuntu")
 class PodmanTest(EngineTest, EnvironmentTest):
     """Podman's bridges are found by the names that only Podman's own API tells."""
 
