@@ -90,7 +90,7 @@ def why_no_buildkit(engine: Engine, settings: Settings) -> str:
     reason = reason or (
         "the engine is one for Windows" if engine.version["Os"] == "windows" else ""
     )
-    reason = reason or _why_not(_program(settings))
+    reason = reason or _why_not(_program(settings), engine.has_containerd_store)
     if reason and wanted:
         raise EngineError(f"DOCKER_BUILDKIT=1 asks for BuildKit, which cannot be used: {reason}")
     return reason
@@ -101,13 +101,14 @@ def _program(settings: Settings) -> str | None:
 
 
 @functools.cache
-def _why_not(program: str | None) -> str:
+def _why_not(program: str | None, has_containerd_store: bool) -> str:
     if program is None:
         return "the docker command line is not installed"
     with contextlib.suppress(OSError, ValueError, IndexError):
-        version = _output(program, "--version").split()[2]
+        version = _output(program, "--version").split()[2].strip(",")
         if int(version.partition(".")[0]) < OWN_CLIENT_UNTIL:
-            return ""
+            own = f"the docker command line is {version}, which has no client for an engine with"
+            return f"{own} containerd's image store" if has_containerd_store else ""
     with contextlib.suppress(OSError):
         if _output(program, "buildx", "version"):
             return ""

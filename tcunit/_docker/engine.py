@@ -111,6 +111,12 @@ class Engine(Archives):
         return "name=rootless" in options or bool(self.info.get("Rootless"))
 
     @property
+    def has_containerd_store(self) -> bool:
+        """Whether its images are in containerd's store, as is usual from Docker 29 on."""
+        status = self.info.get("DriverStatus") or ()
+        return any("io.containerd.snapshotter" in pair[1] for pair in status)
+
+    @property
     def default_network(self) -> str:
         """The network of a container that names none."""
         return "podman" if self.is_podman else "bridge"

@@ -229,6 +229,7 @@ def _fits(image: Json, platform: str) -> bool:
 
 
 def _is_denied(said: str) -> bool:
+    said = said.lower()
     return any(word in said for word in ("denied", "unauthorized", "authentication", "basic auth"))
 
 

@@ -308,7 +308,6 @@ class FindEngineTest(EngineCase):
             with self.assertRaisesRegex(EngineNotFound, "what answers there is no Docker engine"):
                 find_engine(self.settings())
 
-
     def test_version_of_the_api(self) -> None:
         """A newer engine speaks what was tried, while it still does; an older one its own."""
         for newest, oldest, expected in [

@@ -1,4 +1,8 @@
-"""Docker 26: representative tests on its engine, and builds by buildx there and on this one."""
+"""Docker 26 with containerd's image store: representative tests there, and builds by buildx.
+
+That store is what Docker 29 begins with; of what differs from the engine that the other tests use,
+this is most.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +35,31 @@ IMAGES = (
     "nginx:alpine",
     "python:3.11-slim",
     "redis:alpine",
+    "redis:healthcheck",
+    "registry:2",
+    "nicolaka/netshoot:v0.13",
     "testcontainers/ryuk:0.14.0",
 )
 BUILDX = "tests.engine.environments.buildx.BuildxTest"
+# Some of each kind: the fixture, connections, files, assertions, faults, Compose, the reapers.
+REPRESENTATIVE = (
+    "test_fixture.OrderTest",
+    "test_network.LifeTest",
+    "test_ports.PublishedTest",
+    "test_ports.NetworksTest",
+    "test_round_trips",
+    "test_waits.HealthTest",
+    "test_waits.DeathTest",
+    "test_assertions.DistrolessTest",
+    "test_faults.EachFaultTest",
+    "test_files.BeforeTest",
+    "test_limits.FoundInsideTest",
+    "test_host_ports.HostPortTest",
+    "test_pulling.CredentialsTest",
+    "test_compose.ServicesTest",
+    "test_reapers.RyukTest",
+    "test_reapers.ProcessTest.test_a_forked_child_keeps_nothing_of_its_parents_nets",
+)
 
 
 @needs_local_engine
@@ -52,7 +78,8 @@ class NewerDockerTest(EngineTest, EnvironmentTest):
             cls.root = cls.enterClassContext(newer_docker())
         except NotDebian as error:
             raise unittest.SkipTest(str(error)) from None
-        cls.newer, cls.before = cls.enterClassContext(newer_engine(cls.root))
+        store = {"features": {"containerd-snapshotter": True}}
+        cls.newer, cls.before = cls.enterClassContext(newer_engine(cls.root, **store))
         give_images(cls.newer, images=IMAGES)
 
     def run_there(self, *names: str) -> None:
@@ -66,6 +93,7 @@ class NewerDockerTest(EngineTest, EnvironmentTest):
         """All modes work, and it is the engine that it should be."""
         self.assertEqual(VERSION, int(self.newer.version["Version"].partition(".")[0]))
         self.assertEqual(API, self.newer.version["ApiVersion"])
+        self.assertTrue(self.newer.has_containerd_store)
         report = probe_here(before=self.before, DOCKER_HOST=self.newer.url)
         self.assert_environment(
             "the machine of Docker 26",
@@ -73,6 +101,10 @@ class NewerDockerTest(EngineTest, EnvironmentTest):
             default="bridge_ip",
             working="bridge_ip gateway_ip docker_host",
         )
+
+    def test_representative(self) -> None:
+        """What works on this machine's engine works there."""
+        self.run_there(*(f"tests.engine.{name}" for name in REPRESENTATIVE))
 
     def test_buildx(self) -> None:
         """Its command line builds on its own engine."""
