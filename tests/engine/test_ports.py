@@ -116,11 +116,17 @@ class PublishedTest(EngineTest, ContainerTestCase):
                     self.assertLessEqual(listening, {"127.0.0.1", *gateways(), *others})
 
     def test_several_addresses(self) -> None:
-        """Loopback and gateway have a port each; the other's is refused."""
+        """Loopback and gateway have a port each; where nobody has the other's, it is refused."""
         (first, port), (second, other) = bindings(self.web).items()
-        self.assertNotEqual(port, other)
-        self.assertTrue(refused(Endpoint(first, other)))
-        self.assertTrue(refused(Endpoint(second, port)))
+        for endpoint in (Endpoint(first, other), Endpoint(second, port)):
+            self.assertEqual(not self.is_taken(endpoint), refused(endpoint))
+
+    def is_taken(self, endpoint: Endpoint) -> bool:
+        """Whether one of the containers has it: a newer engine counts ports for each address."""
+        known = [
+            pair for each in (self.web, self.plain, self.wide) for pair in bindings(each).items()
+        ]
+        return (endpoint.host, endpoint.port) in known or ("0.0.0.0", endpoint.port) in known
 
     def test_all_interfaces(self) -> None:
         """Asked for, a port listens everywhere; IPv4 is looked up by IPv4's host port."""
@@ -136,8 +142,8 @@ class PublishedTest(EngineTest, ContainerTestCase):
         if "::" not in known:
             self.skipTest("the engine publishes on IPv4 alone")
         self.assertEqual(200, page(Endpoint("::1", known["::"])))
-        if known["::"] != known["0.0.0.0"]:
-            self.assertTrue(refused(Endpoint("127.0.0.1", known["::"])))
+        by_ipv4 = Endpoint("127.0.0.1", known["::"])
+        self.assertEqual(not self.is_taken(by_ipv4), refused(by_ipv4))
         facts = [Binding(host, port) for host, port in known.items()]
         self.assertEqual(facts, self.wide.running.facts().of(HTTP))
 
