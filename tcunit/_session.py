@@ -16,6 +16,7 @@ from .errors import DeclarationError
 LABEL_ROOT = "org.testcontainers"
 SESSION_LABEL = f"{LABEL_ROOT}.session-id"
 NAME_LABEL = f"{LABEL_ROOT}.name"
+OWN_LABEL = f"{LABEL_ROOT}.tcunit.own"  # both in one
 REUSE_LABEL = f"{LABEL_ROOT}.reuse-hash"
 PLACE_LABEL = f"{LABEL_ROOT}.reuse-place"
 WARM_LABEL = f"{LABEL_ROOT}.warm-start"
@@ -37,7 +38,16 @@ def session_id() -> str:
 
 def labels(name: str) -> dict[str, str]:
     """The labels of a resource of this session."""
-    return {**_common_labels(name), SESSION_LABEL: session_id()}
+    session = session_id()
+    return {**_common_labels(name), SESSION_LABEL: session, OWN_LABEL: own(session, name)}
+
+
+def own(session: str, name: str) -> str:
+    """Session and name in one label's value, for who looks for both.
+
+    Asked for two labels, Podman lists volumes that have only one of them.
+    """
+    return f"{session}/{name}"
 
 
 def shared_labels(name: str, declaration: str, place: str) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Ryuk, the reaper of all Testcontainers: a container that removes what a lost client leaves.
 
-Its protocol: one line a filter (``label=…&label=…``), an ``ACK`` for each line, and a connection
+Its protocol: one line a filter (``label=…``), an ``ACK`` for each line, and a connection
 that is kept open; when the last client is gone for a while, Ryuk removes what the filters match. We
-give it one for each resource, with the session and the name, before the create. It obeys
+give it one for each resource, by the label with session and name, before the create. It obeys
 anyone who connects, so it listens where only this machine can reach it. An accepted connection
 proves nothing, because the engine's proxy accepts first: only the ACK does. A line without a label
 would make it remove everything, so there is one place that makes lines, and it takes no other.
@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from .. import timings
 from .._docker import Engine
-from .._session import LABEL_ROOT, NAME_LABEL, SESSION_LABEL, session_id
+from .._session import LABEL_ROOT, OWN_LABEL, own, session_id
 from ..connection import Endpoint
 from ..errors import EngineError
 from ..facts import Surroundings
@@ -246,7 +246,7 @@ class RyukClient:
         image = fetched(self._engine, self._settings, name, is_cancelled=is_ending).name
         if self._ending.is_set():
             raise Unavailable("the process ends")
-        bridge = surroundings.network("bridge")
+        bridge = surroundings.network(self._engine.default_network)
         direct = (bridge.bridge_here and surroundings.facts.has_host_network) or bridge.is_shared
         options = self._options("" if direct else self._listen(surroundings))
         self._remove()
@@ -275,13 +275,14 @@ class RyukClient:
                 "TCUNIT_RYUK_ON_ALL_INTERFACES=true if that network is your own"
             )
         if facts.own_container:
-            return surroundings.network("bridge").gateway
+            return surroundings.network(self._engine.default_network).gateway
         return "127.0.0.1"
 
     def _endpoint(self, surroundings: Surroundings, direct: bool) -> Endpoint:
         info: Any = self._engine.inspect(self._container)["NetworkSettings"]
         if direct:
-            return Endpoint(info["Networks"]["bridge"]["IPAddress"], PORT)
+            network = info["Networks"][self._engine.default_network]
+            return Endpoint(network["IPAddress"], PORT)
         binding = info["Ports"][f"{PORT}/tcp"][0]
         facts = surroundings.facts
         host = binding["HostIp"] if facts.is_local else facts.hostname
@@ -390,10 +391,9 @@ def filter_line(session: str, name: str) -> bytes:
     """The line that makes Ryuk remove a session's resource, and nothing else."""
     if not session or not name:
         raise ValueError("a filter without a session and a name would match what is not ours")
-    labels = (f"{SESSION_LABEL}={session}", f"{NAME_LABEL}={name}")
     from urllib.parse import quote
 
-    return "&".join(f"label={quote(label, safe='')}" for label in labels).encode() + b"\n"
+    return f"label={quote(f'{OWN_LABEL}={own(session, name)}', safe='')}\n".encode()
 
 
 def _until_newline(connection: socket.socket) -> Iterator[bytes]:

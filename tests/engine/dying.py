@@ -22,7 +22,7 @@ from typing import Any
 
 from tcunit import ContainerTestCase, DockerContainer, Network
 from tcunit._docker import Engine, find_engine
-from tcunit._session import NAME_LABEL, SESSION_LABEL, session_id
+from tcunit._session import NAME_LABEL, OWN_LABEL, SESSION_LABEL, own, session_id
 from tcunit.lifecycle.ledger import ledger
 from tcunit.lifecycle.startup import StartSet
 from tcunit.reapers import status
@@ -73,6 +73,7 @@ def decoys(engine: Engine, name: str) -> list[tuple[str, str]]:
         "nameless": {SESSION_LABEL: mine},
         "key": {f"{SESSION_LABEL}s": mine, NAME_LABEL: "?"},
         "stranger": {NAME_LABEL: name},
+        "own": {OWN_LABEL: own(mine, f"{name}0"), NAME_LABEL: "?"},
     }
     made = []
     for what, labels in near.items():

@@ -494,10 +494,10 @@ def _interpreter() -> Iterator[set[str]]:
 class RyukTest(EngineTest):
     """Ryuk's protocol, on the image that there is."""
 
-    def test_no_line_without_both_labels(self) -> None:
+    def test_no_line_without_session_and_name(self) -> None:
         """What would match more than one resource of ours cannot be made."""
         self.assertEqual(
-            b"label=org.testcontainers.session-id%3Ds&label=org.testcontainers.name%3Da%26b\n",
+            b"label=org.testcontainers.tcunit.own%3Ds%2Fa%26b\n",
             ryuk.filter_line("s", "a&b"),
         )
         for session, name in (("", "n"), ("s", "")):
