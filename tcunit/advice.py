@@ -14,6 +14,8 @@ _ADVICE = {
     "exec format error": "The image, or a program in it, is for another processor.",
     "invalid mount config": "Check the paths given to with_volume_mapping().",
     "cannot overwrite": "Check the paths given to with_copy_into_container().",
+    "copier: put": "Check the paths given to with_copy_into_container().",
+    "container-init binary not found": "with_init() needs the package catatonit beside Podman.",
 }
 
 

@@ -64,6 +64,14 @@ def check_pull_policy(policy: str) -> None:
         )
 
 
+def without_default_registry(name: str) -> str:
+    """A name without what Podman puts before one that names no registry."""
+    for start in ("docker.io/library/", "docker.io/", "localhost/"):
+        if name.startswith(start):
+            return name.removeprefix(start)
+    return name
+
+
 def resolved_name(name: str, settings: Settings) -> str:
     """The name that an image is looked for by: substituted, then under the prefix.
 

@@ -205,6 +205,11 @@ class RunningContainer:
 
     def log_so_far(self, stdout: bool, stderr: bool) -> str:
         """What it logged since this start; begins to follow the log at the first call."""
+        if self.engine.is_podman:  # it answers who follows a log only when there is a line in it
+            told = self.engine.logs(
+                self.id, stdout=stdout, stderr=stderr, since=self.logs_since or None
+            )
+            return told.decode(errors="replace")
         key = (stdout, stderr)
         if key not in self._logs:
             stream = self.engine.follow_logs(
@@ -365,11 +370,15 @@ class RunningContainer:
             self.changed.wait(0.02)
 
 
+_STATUS = {"stopped": "exited"}  # Podman's word for one that has ended and is not tidied up yet
+
+
 def state_of(info: Json) -> ContainerState:
     """The state in the engine's answer about a container."""
     state = info.get("State") or {}
+    status = state.get("Status", "unknown")
     return ContainerState(
-        status=state.get("Status", "unknown"),
+        status=_STATUS.get(status, status),
         running=bool(state.get("Running")),
         exit_code=int(state.get("ExitCode", 0)),
         oom_killed=bool(state.get("OOMKilled")),

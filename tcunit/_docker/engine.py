@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 REMOVAL_TIMEOUT = 10.0
+DEPENDENTS_TIMEOUT = 3.0
 
 
 @dataclass
@@ -248,14 +249,25 @@ class Engine(Archives):
             self.client.api.kill(container, signal)
 
     def remove_container(self, container: str, volumes: bool = True) -> None:
-        """Kill and remove a container with its anonymous volumes; no error if it is not there."""
-        try:
-            with contextlib.suppress(NotThere), translated(f"removing {container}"):
-                self.client.api.remove_container(container, v=volumes, force=True)
-        except EngineError as error:
-            if "already in progress" not in str(error):
-                raise
-            self._wait_until_gone(container)
+        """Kill and remove a container with its anonymous volumes; no error if it is not there.
+
+        Podman first wants those to go that use its network; somebody may be removing them.
+        """
+        deadline = time.monotonic() + DEPENDENTS_TIMEOUT
+        while True:
+            try:
+                with contextlib.suppress(NotThere), translated(f"removing {container}"):
+                    self.client.api.remove_container(container, v=volumes, force=True)
+            except EngineError as error:
+                said = str(error)
+                if "already in progress" in said:
+                    self._wait_until_gone(container)
+                elif "has dependent containers" not in said or time.monotonic() > deadline:
+                    raise
+                else:
+                    time.sleep(0.05)
+                    continue
+            return
 
     def _wait_until_gone(self, container: str) -> None:
         """Wait for the end of a removal that somebody else has begun."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._session import ALIAS_LABEL, NAME_LABEL
 from ..errors import EngineError, ImageNotFound
-from ..images import has_digest, is_id, with_tag
+from ..images import has_digest, is_id, with_tag, without_default_registry
 from ..masking import Secrets
 from ..progress import Layers, Task, board
 from ..settings import Settings
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from docker.models.images import Image as SdkImage
 
 Json = dict[str, Any]
+
+LISTING_TIMEOUT = 5.0
 Key = tuple[str, str]
 """An image's name with its tag, and the platform that is asked for."""
 
@@ -114,11 +117,25 @@ class Images:
 
         One is called by the name in its label, if it bears that, else by any of its names.
         """
-        with translated(f"listing images with the label {label}"):
-            found = self._client.api.images(filters={"label": label})
         return [
-            Resource("image", each["Id"], _called(each), each["Labels"] or {}) for each in found
+            Resource("image", each["Id"], _called(each), each["Labels"] or {})
+            for each in self.listed(label)
         ]
+
+    def listed(self, label: str) -> list[Json]:
+        """What the engine lists of the images that have a label.
+
+        Podman lists nothing when one of its images, anybody's, goes away meanwhile: asked again.
+        """
+        deadline = time.monotonic() + LISTING_TIMEOUT
+        while True:
+            try:
+                with translated(f"listing images with the label {label}"):
+                    found: list[Json] = self._client.api.images(filters={"label": label})
+                return found
+            except NotThere:
+                if time.monotonic() > deadline:
+                    raise
 
     def tag(self, image: str, name: str) -> None:
         """Give an image a further name."""
@@ -185,6 +202,8 @@ class Images:
             # Without the SDK's errors behind it, whose frames hold the credentials.
             said = Secrets().mask(str(error))
             hint = f" ({credentials.about})" if _is_denied(said) else ""
+            if "server gave HTTP response to HTTPS client" in said:
+                hint = " (it has no TLS: tell the engine that it is an insecure registry)"
             raise ImageNotFound(_no_image(name, f"{said}{hint}")) from None
 
     def _pull_once(
@@ -218,7 +237,8 @@ def _key(name: str, platform: str | None) -> Key:
 def _called(listed: Json) -> str:
     names = listed.get("RepoTags") or []
     label = (listed.get("Labels") or {}).get(NAME_LABEL)
-    is_borne = label in names or f"{label}:latest" in names
+    short = {*names, *map(without_default_registry, names)}
+    is_borne = label in short or f"{label}:latest" in short
     return str(label if is_borne else (names or [listed["Id"]])[0])
 
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from ..errors import EngineError
+
+# Podman answers 500 about what somebody removes while it looks; the cause comes last.
+_GONE = re.compile(r": (no such (container|volume)|network not found|image not known)$")
+# What Podman says when it cannot unpack begins with two thousand characters of its own state.
+_STATE_OF_COPIER = re.compile(r"error during bulk transfer for copier\.request\{.*\}: (?=copier: )")
 
 
 class NameTaken(EngineError):
@@ -28,8 +34,7 @@ def translated(what: str) -> Iterator[None]:
     except docker.errors.NotFound as error:
         raise NotThere(f"{what}: {_said(error)}") from error
     except docker.errors.APIError as error:
-        kind = NameTaken if _is_name_conflict(error) else EngineError
-        raise kind(f"{what}: {_said(error)}") from error
+        raise _kind_of(error)(f"{what}: {_said(error)}") from error
     except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
         raise EngineError(f"{what}: {_root(error)}") from error
 
@@ -46,11 +51,19 @@ def refuse_answer(answer: Any) -> None:
 
 
 def _said(error: Any) -> str:
-    return str(error.explanation or error)
+    return _STATE_OF_COPIER.sub("", str(error.explanation or error))
+
+
+def _kind_of(error: Any) -> type[EngineError]:
+    if _is_name_conflict(error):
+        return NameTaken
+    return NotThere if error.status_code == 500 and _GONE.search(_said(error)) else EngineError
 
 
 def _is_name_conflict(error: Any) -> bool:
     text = _said(error)
+    if error.status_code == 500:  # from Podman; an address may be in use, too
+        return "that name is already in use" in text or "network already exists" in text
     return error.status_code == 409 and ("already in use" in text or "already exists" in text)
 
 
