@@ -18,12 +18,13 @@ from ._docker.saved import (
     SavedImage,
     add_volumes,
     commit,
+    is_filled,
     saved_images,
 )
 from ._session import PLACE_LABEL, WARM_LABEL
 from .errors import EngineError, StartError
 from .fingerprint import content_of, fingerprint, parts_of, read_only_paths
-from .images import short_name
+from .images import short_name, without_default_registry
 from .launching import Launching
 from .lifecycle.declared import Launch
 from .lifecycle.events import stream_of
@@ -76,9 +77,12 @@ class WarmStart:
         name = f"{REPOSITORY}/{short_name(asked.image)}:{declaration}"
         if engine.images.has(name):
             return name
+        if name in _cold:
+            return base
         with self._alone(declaration):
             if engine.images.has(name) or self._make(asked, base_id, options, name):
                 return name
+        _cold.add(name)
         return base
 
     def _refuse_unseen(self, options: dict[str, Any]) -> None:
@@ -123,6 +127,13 @@ class WarmStart:
                     running.description, STOP_TIMEOUT,
                 )  # fmt: skip
                 return False
+            if filled := _filled_on_podman(running):
+                warn(
+                    "%s starts cold: Podman does not tell who owns the files in its volume %s. Let "
+                    "it keep them elsewhere, or leave with_warm_start() away.",
+                    running.description, filled,
+                )  # fmt: skip
+                return False
             self._save(running, base, name)
         finally:
             if first.entry is not None:
@@ -145,6 +156,20 @@ class WarmStart:
             raise StartError(f"{running.description}: its state cannot be kept: {error}") from error
         finally:
             _remove_earlier(engine, declaration, self._place)
+
+
+_cold: set[str] = set()  # what this process has tried in vain
+
+
+def _filled_on_podman(running: RunningContainer) -> str:
+    """The first volume of its image that holds something, where it cannot be kept.
+
+    Podman says of all files that it gives out that they are those of the container's user.
+    """
+    if not running.engine.is_podman:
+        return ""
+    volumes = running.image.volumes
+    return next((each for each in volumes if is_filled(running.engine, running.id, each)), "")
 
 
 def _told(asked: ContainerRequest) -> str:
@@ -192,7 +217,8 @@ def warm_images(engine: Engine) -> list[SavedImage]:
 def own_tag(image: SavedImage) -> str:
     """The tag that a warm start gave an image; empty if it has none."""
     end = f":{image.labels[WARM_LABEL]}"
-    ours = [tag for tag in image.tags if tag.startswith(f"{REPOSITORY}/") and tag.endswith(end)]
+    names = map(without_default_registry, image.tags)
+    ours = [name for name in names if name.startswith(f"{REPOSITORY}/") and name.endswith(end)]
     return ours[0] if ours else ""
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
+import re
 import tarfile
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,6 +21,7 @@ Json = dict[str, Any]
 
 CHUNK = 1 << 20
 NO_COMMAND = ["none"]  # with none at all, the container's own would be written into the image
+OF_PODMAN = {"TERM", "HOME", "HOSTNAME", "container"}  # it gives them to every container
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,12 @@ class SavedImage:
 
 def saved_images(engine: Engine, label: str) -> list[SavedImage]:
     """All images that have a label."""
-    with translated(f"listing the images with the label {label}"):
-        found: list[Json] = engine.client.api.images(filters={"label": label})
     return [
         SavedImage(
             each["Id"], [tag for tag in each.get("RepoTags") or () if tag != "<none>:<none>"],
             each.get("Labels") or {}, float(each["Created"]), int(each["Size"]),
         )
-        for each in found
+        for each in engine.images.listed(label)
     ]  # fmt: skip
 
 
@@ -63,14 +64,37 @@ def commit(engine: Engine, container: str, base: str, name: str, labels: Mapping
         config: Json = dict(api.inspect_image(base).get("Config") or {})  # type: ignore[no-untyped-call]
         own: Json = api.inspect_container(container)["Config"]
         known = {word.partition("=")[0] for word in config.get("Env") or ()}
+        known |= OF_PODMAN if engine.is_podman else set()
         added = [word.partition("=")[0] for word in own.get("Env") or ()]
         config["Env"] = [*(config.get("Env") or ()), *(f"{n}=" for n in added if n not in known)]
         blank = dict.fromkeys(own.get("Labels") or {}, "")
         config["Labels"] = {**blank, **(config.get("Labels") or {}), **labels}
         if not config.get("Cmd") and not config.get("Entrypoint"):
             config["Cmd"] = NO_COMMAND
-        made: Json = api.commit(container, repository or None, tag or None, conf=config)
+        asked = {"changes": instructions(config)} if engine.is_podman else {"conf": config}
+        made: Json = api.commit(container, repository or None, tag or None, **asked)
         return str(made["Id"])
+
+
+def instructions(config: Json) -> list[str]:
+    """A configuration in the words of a Dockerfile, because Podman takes no other. Pure."""
+
+    def pair(name: str, value: str) -> str:
+        return f"{_quoted(name)}={_quoted(value)}"
+
+    words = [word.partition("=") for word in config.get("Env") or ()]
+    entry, command = config.get("Entrypoint") or [], config.get("Cmd") or []
+    return [
+        *(f"ENV {name}={_quoted(value)}" for name, _, value in words),
+        *(f"LABEL {pair(name, value)}" for name, value in (config.get("Labels") or {}).items()),
+        f"ENTRYPOINT {json.dumps(entry)}",
+        f"CMD {json.dumps(command)}",  # an entry point takes the command away
+        *([f"WORKDIR {config['WorkingDir']}"] if config.get("WorkingDir") else []),
+    ]
+
+
+def _quoted(text: str) -> str:
+    return '"' + re.sub(r'([\\"$])', r"\\\1", text) + '"'
 
 
 def add_volumes(
@@ -104,6 +128,12 @@ def _archive(engine: Engine, container: str, path: str) -> IO[bytes]:
             file.write(chunk)
     file.seek(0)
     return file
+
+
+def is_filled(engine: Engine, container: str, path: str) -> bool:
+    """Whether a folder of a container holds anything."""
+    with _archive(engine, container, path) as file:
+        return _is_filled(file)
 
 
 def _is_filled(archive: IO[bytes]) -> bool:
