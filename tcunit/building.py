@@ -20,11 +20,10 @@ from typing import Any
 from . import _session
 from ._docker import ImageInfo
 from ._docker.builders import (
-    BUILDKIT_NAME,
-    CLASSIC_NAME,
     Job,
     build_classic,
     build_with_buildkit,
+    name_of_builder,
     why_no_buildkit,
 )
 from ._docker.context import Context
@@ -153,7 +152,9 @@ class Plan:
     def _same_content(self) -> list[str]:
         if self._recipe.no_cache:
             return []
-        return [each.id for each in self._images.labelled(f"{CONTENT_LABEL}={self.content}")]
+        found = self._images.labelled(f"{CONTENT_LABEL}={self.content}")
+        # One without a name is a step on the way: Podman's builder gives those the labels, too.
+        return [each.id for each in found if each.name != each.id]
 
     def _adopted(self, image: str, name: str, labels: Mapping[str, str]) -> bool:
         """Whether an image of the same content could be made ours, by other labels."""
@@ -190,7 +191,7 @@ class Plan:
             )  # fmt: skip
             try:
                 with board.task("building", "built", self._label) as task:
-                    task.result = f"with {CLASSIC_NAME if reason else BUILDKIT_NAME}"
+                    task.result = f"with {name_of_builder(engine, reason)}"
                     if reason:
                         build_classic(engine, job, task)
                     else:
@@ -201,7 +202,13 @@ class Plan:
     def _failure(self, said: str, lacking: str) -> str:
         message = f"{self._label} ({self._recipe.path}) could not be built: {said}"
         target = self._recipe.target
-        if lacking and ("BuildKit" in said or needs_buildkit(self._text, target)):
+        if self._engine.is_podman:
+            if needs_buildkit(self._text, target):
+                message += (
+                    "\nThis Dockerfile may have more of BuildKit's language than this Podman's "
+                    "builder knows: write it without here-documents and the like, or update Podman."
+                )
+        elif lacking and ("BuildKit" in said or needs_buildkit(self._text, target)):
             message += (
                 f"\nThis Dockerfile needs BuildKit, which is not used: {lacking}. Install "
                 f"the docker command line with its buildx plugin, or write the Dockerfile without "

@@ -2,7 +2,8 @@
 
 BuildKit wants a session with its client, which the SDK does not speak; the docker command line
 does, with its buildx plugin or (before version 23) by itself. Where that is not installed, or
-``DOCKER_BUILDKIT=0`` asks for it, the classic builder does the work.
+``DOCKER_BUILDKIT=0`` asks for it, the classic builder does the work. On Podman, its own builder
+does, by the call of the classic one.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 BUILDKIT_NAME, CLASSIC_NAME = "BuildKit", "the classic builder"
+PODMAN_NAME = "Podman's own builder"
 STEPS_TIMEOUT = 3.0
 TAIL = 15  # lines of a failed build that its error shows
 OWN_CLIENT_UNTIL = 23  # docker's major version from which BuildKit needs the buildx plugin
@@ -52,9 +54,10 @@ exit "$code"
 """
 
 
-_IMAGE_OF_STEP = re.compile(r"---> ([0-9a-f]{12})")
-_FROM_STEP = re.compile(r"Step \d+/\d+ : FROM ", re.IGNORECASE)
-_CACHED_STEP = "---> Using cache"
+# As Docker says it, and Podman.
+_IMAGE_OF_STEP = re.compile(r"-{2,3}> ([0-9a-f]{11,12})")
+_FROM_STEP = re.compile(r"(?:\[\d+/\d+\] )?Step \d+/\d+ ?: FROM ", re.IGNORECASE)
+_CACHED_STEP = re.compile(r"-{2,3}> Using cache(?: [0-9a-f]+)?")
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,18 @@ def why_no_buildkit(engine: Engine, settings: Settings) -> str:
     )
     reason = reason or _why_not(_program(settings), engine.has_containerd_store)
     if reason and wanted:
-        raise EngineError(f"DOCKER_BUILDKIT=1 asks for BuildKit, which cannot be used: {reason}")
+        raise EngineError(
+            f"DOCKER_BUILDKIT=1 asks for BuildKit, which cannot be used: {reason}. Unset it to "
+            f"build without"
+        )
     return reason
+
+
+def name_of_builder(engine: Engine, why_no_buildkit: str) -> str:
+    """How the builder is called that does the work."""
+    if engine.is_podman:
+        return PODMAN_NAME
+    return CLASSIC_NAME if why_no_buildkit else BUILDKIT_NAME
 
 
 def _program(settings: Settings) -> str | None:
@@ -190,7 +203,7 @@ class _Said:
             if found := _IMAGE_OF_STEP.fullmatch(line.strip()):
                 self.steps += [found[1]] if self._is_made else []
             else:
-                is_old = _FROM_STEP.match(line) or line.strip() == _CACHED_STEP
+                is_old = _FROM_STEP.match(line) or _CACHED_STEP.fullmatch(line.strip())
                 self._is_made = not is_old
             self._tail.append(self._job.mask(line.rstrip()))
             self._task.at(self._tail[-1].strip())
