@@ -119,7 +119,8 @@ class NetworkFacts:
     """One network, as seen from here.
 
     ``bridge_here`` is true only where its interface exists in our network namespace, holds the
-    gateway's address, and is the interface of *this* engine's network for certain.
+    gateway's address, and is the interface of *this* engine's network for certain. Podman makes it
+    for the first container only: ``bridge_later`` says that it is to be here then.
     """
 
     name: str
@@ -130,6 +131,7 @@ class NetworkFacts:
     is_shared: bool = False
     is_internal: bool = False
     has_ipv6: bool = False
+    bridge_later: bool = False
 
 
 @dataclass(frozen=True)

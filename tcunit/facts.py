@@ -108,7 +108,7 @@ class Surroundings:
         return [each.get("NetworkID", "") for name, each in networks if name != "none"]
 
     def own_address(self, network: str) -> str:
-        """The IPv4 address of our own container on a network, by the network's id; may be empty."""
+        """The IPv4 address of our own container on a network, by its id or name; may be empty."""
         found = (self._holder or {}).get("NetworkSettings", {}).get("Networks") or {}
         on = (each for name, each in found.items() if network in (each.get("NetworkID"), name))
         return next((each.get("IPAddress") or "" for each in on), "")
@@ -131,11 +131,14 @@ class Surroundings:
         gateway = gateway or _address_within(bridge, pools)
         # A name made of the network's random id belongs to this engine; docker0 may be another's.
         is_this_engines = not named or self.engine_is_here
+        is_here = is_this_engines and bool(bridge) and holds(bridge, gateway)
+        is_none = bool(bridge) and not interface_address(bridge)
         return NetworkFacts(
             network["Name"], network["Id"], gateway, bridge,
-            bridge_here=is_this_engines and bool(bridge) and holds(bridge, gateway),
+            bridge_here=is_here,
             is_shared=not {network["Id"], network["Name"]}.isdisjoint(self._own_networks),
             is_internal=bool(network.get("Internal")), has_ipv6=bool(network.get("EnableIPv6")),
+            bridge_later=self.engine.is_podman and is_this_engines and is_none,
         )  # fmt: skip
 
     def _bridge_of(self, network: Json) -> tuple[str, str]:

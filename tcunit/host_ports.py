@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 HOST_NAME = "host.testcontainers.internal"
 HOST_GATEWAY = "host-gateway"  # the engine puts the address of its host in its place
+IP_FREEBIND = 15  # Linux: to bind to an address that is yet to come; Python has no name for it
 ANOTHER_LOOPBACK = "127.84.67.85"  # where nothing listens that does not listen everywhere
 
 
@@ -104,6 +105,7 @@ class Door:
         name_means: the address that ``host.testcontainers.internal`` has for them.
         listen: the address of ours to listen on; empty where that is not needed.
         sidecar: the container whose address it is, where it is none of this machine's.
+        awaits_bridge: we are to have that address when the first container has started.
     """
 
     engine: Engine = field(compare=False, repr=False)
@@ -111,6 +113,7 @@ class Door:
     name_means: str
     listen: str
     sidecar: Sidecar | None = field(default=None, compare=False, repr=False)
+    awaits_bridge: bool = field(default=False, compare=False)
 
     def open(self, port: int) -> Opening | None:
         """Let containers reach a port here; ``None`` where they do so by themselves."""
@@ -144,7 +147,7 @@ def way_in(
     """The network on which containers meet this process, and the address that they use there. Pure.
 
     Args:
-        own_address: the address of our own container on a network, by its id.
+        own_address: the address of our own container on a network, by its id or its name.
 
     Returns:
         ``None`` where no address of ours is on any of their networks.
@@ -152,11 +155,16 @@ def way_in(
     if engine.is_desktop and not engine.own_container:
         return "", HOST_GATEWAY
     for network in networks:
-        if network.is_shared and (own := own_address(network.id)):
+        if network.is_shared and (own := own_address(network.id) or own_address(network.name)):
             return network.id, own
-        if network.bridge_here and engine.has_host_network and "." in network.gateway:
+        is_here = network.bridge_here and engine.has_host_network
+        if (is_here or _comes_later(engine, network)) and "." in network.gateway:
             return network.id, network.gateway
     return None
+
+
+def _comes_later(engine: EngineFacts, network: NetworkFacts) -> bool:
+    return network.bridge_later and engine.has_host_network and not engine.own_container
 
 
 def why_none(engine: EngineFacts, networks: Sequence[NetworkFacts]) -> str:
@@ -263,7 +271,7 @@ def _relay(door: Door, port: int) -> Opening | None:
     from .relay import Relay
 
     try:
-        listener = socket.create_server((door.listen, port), backlog=128)
+        listener = _listener(door, port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE and _listens_everywhere(port):
             return None
@@ -272,6 +280,21 @@ def _relay(door: Door, port: int) -> Opening | None:
             f"Give the server another port."
         ) from error
     return Relay(listener, port, door.admits)
+
+
+def _listener(door: Door, port: int) -> socket.socket:
+    """A socket that listens at a door, also before its address is one of this machine's."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if door.awaits_bridge:
+            listener.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
+        listener.bind((door.listen, port))
+        listener.listen(128)
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def _listens_everywhere(port: int) -> bool:
@@ -298,6 +321,7 @@ class HostAccess:
 
     def __init__(self) -> None:
         self._undo = contextlib.ExitStack()
+        self._awaited: str | None = None
 
     def begin(
         self,
@@ -334,11 +358,14 @@ class HostAccess:
     ) -> Door:
         """Where the container meets this process."""
         engine, facts = surroundings.engine, surroundings.facts
-        if on_host and known[0].bridge_here:
+        if on_host and (known[0].bridge_here or _comes_later(facts, known[0])):
             return Door(engine, known[0].id, "127.0.0.1", "")
         if way := way_in(facts, known, surroundings.own_address):
             network, means = way
-            return Door(engine, network, means, "" if means == HOST_GATEWAY else means)
+            if any(each.id == network and _comes_later(facts, each) for each in known):
+                self._awaited = network
+            listen = "" if means == HOST_GATEWAY else means
+            return Door(engine, network, means, listen, awaits_bridge=bool(self._awaited))
         reason = why_none(facts, known)
         if not known or facts.is_isolated:
             raise HostPortError(reason)
@@ -367,6 +394,19 @@ class HostAccess:
             host_ports.invite(network.id, gateway)
             self._undo.callback(host_ports.uninvite, network.id, gateway)
         return Door(surroundings.engine, network.id, address, address, sidecar)
+
+    def check(self, surroundings: Surroundings, label: str) -> None:
+        """Make sure that the bridge came that was awaited, now that the container runs.
+
+        Raises:
+            HostPortError: it did not come here.
+        """
+        if self._awaited is not None:
+            network = surroundings.network(self._awaited)
+            if not network.bridge_here:
+                raise HostPortError(
+                    f"{label}: with_host_port_access(): {why_none(surroundings.facts, [network])}"
+                )
 
     def end(self) -> None:
         """Undo it."""

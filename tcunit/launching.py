@@ -249,6 +249,7 @@ class Launching:
             self.launch.admit(self.label)
             engine.start(running.id)
             running.refresh()
+            self._host_access.check(self.launch.surroundings, self.label)
         except EngineError as error:
             raise StartError(
                 f"{running.description} could not be started: {hint(error)}"
@@ -309,10 +310,22 @@ class Launching:
             volume = self._volume_of(mount)
             found = None if volume else mount.as_mount()
             if found is not None:
+                self._refuse_missing(found)
                 mounts.append(found)
             else:
                 binds.append(mount.bind(volume))
         options.update({"mounts": mounts} if mounts else {}, **({"binds": binds} if binds else {}))
+
+    def _refuse_missing(self, mount: dict[str, Any]) -> None:
+        """Refuse a path that is not there, as Docker does: Podman would make a folder of root's."""
+        around, path = self.launch.surroundings, mount["Source"]
+        if (
+            around.engine.is_podman and mount["Type"] == "bind"
+            and around.engine_is_here and not around.facts.own_container
+            and not Path(path).exists()
+        ):  # fmt: skip
+            error = EngineError(f"invalid mount config: bind source path does not exist: {path}")
+            raise refused(self.label, "", around.engine, error)
 
     def _volume_of(self, mount: Mount) -> str:
         """The name of the volume that is mounted, if it is one."""
@@ -378,9 +391,10 @@ def _fits(running: RunningContainer, container: str) -> bool:
         return False
     running.restarts_before = state_of(info).restarts
     on = (info["NetworkSettings"].get("Networks") or {}).values()
-    there = {each.get("NetworkID") for each in on}
-    known = {running.surroundings.network(name).id for name in running.networks}
-    return state_of(info).running and known <= there
+    there = {each.get("NetworkID") for each in on}  # Podman gives their names for ids
+    known = [running.surroundings.network(name) for name in running.networks]
+    is_on_all = all({each.id, each.name} & there for each in known)
+    return state_of(info).running and is_on_all
 
 
 def _refuse_own_volume(engine: Engine, label: str, name: str) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import unittest
+from unittest import mock
 
 from tcunit.connection import EngineFacts, NetworkFacts
-from tcunit.host_ports import HOST_GATEWAY, way_in, why_none
+from tcunit.errors import HostPortError
+from tcunit.host_ports import HOST_GATEWAY, Door, _relay, way_in, why_none
 from tcunit.sidecar import takes_ports
 
 HERE = EngineFacts("unix")
@@ -19,6 +23,7 @@ BRIDGE = NetworkFacts("bridge", "b", "172.17.0.1", "docker0", bridge_here=True)
 INNER = NetworkFacts("inner", "i", "172.18.0.1", "br-i", bridge_here=True, is_internal=True)
 AWAY = NetworkFacts("away", "a", "172.19.0.1", "br-a")
 SHARED = NetworkFacts("shared", "s", "172.20.0.1", "br-s", is_shared=True)
+LATER = NetworkFacts("later", "l", "10.89.0.1", "podman1", bridge_later=True)
 IPV6 = NetworkFacts("six", "6", "fd00::1", "br-6", bridge_here=True)
 
 
@@ -38,6 +43,7 @@ class WayInTest(unittest.TestCase):
             (HERE, [AWAY, IPV6, INNER, BRIDGE], ("i", "172.18.0.1")),
             (WITHIN, [AWAY, SHARED], ("s", "172.20.0.5")),
             (WITHIN, [BRIDGE], ("b", "172.17.0.1")),
+            (HERE, [LATER], ("l", "10.89.0.1")),
             (DESKTOP, [AWAY], ("", HOST_GATEWAY)),
         ]:
             with self.subTest(engine=engine, networks=[each.name for each in networks]):
@@ -52,11 +58,30 @@ class WayInTest(unittest.TestCase):
             (WITHIN, [AWAY], r"none of its networks \(away; TCUNIT_JOIN_NETWORKS=true"),
             (DESKTOP_WITHIN, [AWAY], "none of its networks"),
             (ROOTLESS, [BRIDGE], "rootless"),
+            (ROOTLESS, [LATER], "rootless"),
+            (WITHIN, [LATER], "none of its networks"),
             (REMOTE, [AWAY], r"at 10\.0\.0\.9 \(tcp\), not on this machine"),
         ]:
             with self.subTest(engine=engine, networks=[each.name for each in networks]):
                 self.assertIsNone(way_in(engine, networks, own_address))
                 self.assertRegex(why_none(engine, networks), expected)
+
+
+@unittest.skipUnless(sys.platform == "linux", "bridges are on Linux")
+class BridgeToComeTest(unittest.TestCase):
+    """A door whose bridge is made for the first container."""
+
+    def test_listening_before(self) -> None:
+        """One listens there before the address is ours, and at no door of another kind."""
+        address = "192.0.2.1"  # nobody's
+        for awaits in (True, False):
+            door = Door(mock.sentinel.engine, "n", address, address, awaits_bridge=awaits)
+            with self.subTest(awaits=awaits), contextlib.ExitStack() as stack:
+                if not awaits:
+                    stack.enter_context(self.assertRaisesRegex(HostPortError, "cannot be exposed"))
+                relay = _relay(door, 8080)
+                assert relay is not None
+                relay.close()
 
 
 class SidecarTest(unittest.TestCase):
