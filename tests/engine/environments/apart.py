@@ -44,7 +44,7 @@ def engine_apart(
         process = subprocess.Popen(
             ["unshare", *APART, "sh", "-euc", script, "sh", str(folder)],
             env={**os.environ, "PATH": PATH, **environ},
-            stdin=subprocess.DEVNULL, stdout=file, stderr=file,
+            stdin=subprocess.DEVNULL, stdout=file, stderr=file, cwd=folder,
         )  # fmt: skip
     try:
         engine = _await(f"unix://{folder}/s", process, log)

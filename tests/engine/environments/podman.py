@@ -23,9 +23,16 @@ cgroup_manager = "cgroupfs"
 network_backend = "netavark"
 network_config_dir = "{folder}/networks"
 """
+REGISTRY_PORT = 5000  # the machine's own: nobody else is in its network namespace
+_REGISTRIES = f"""\
+[[registry]]
+location = "127.0.0.1:{REGISTRY_PORT}"
+insecure = true
+"""
 _START = """
 mount -t tmpfs tmpfs /run
 ip link set lo up
+ln -s "$1/s" /run/docker.sock
 exec podman --root "$1/root" --runroot "$1/run" system service -t 0 "unix://$1/s"
 """
 
@@ -34,15 +41,21 @@ exec podman --root "$1/root" --runroot "$1/run" system service -t 0 "unix://$1/s
 def podman_machine() -> Iterator[tuple[Engine, list[str]]]:
     """Podman, and a command that runs another one where it runs."""
     install_missing(
-        podman="podman", runc="runc", ip="iproute2", unshare="util-linux", **_libexec_programs()
-    )
+        podman="podman", runc="runc", ip="iproute2", unshare="util-linux", catatonit="catatonit",
+        **_libexec_programs(),
+    )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="tcunit-podman-") as name:
         folder = Path(name)
         (folder / "networks").mkdir()
         files = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 1048576)
         configuration = folder / "containers.conf"
         configuration.write_text(_CONFIGURATION.format(folder=folder, files=files))
-        with engine_apart(_START, folder, CONTAINERS_CONF=str(configuration)) as found:
+        registries = folder / "registries.conf"
+        registries.write_text(_REGISTRIES)
+        environ = {
+            "CONTAINERS_CONF": str(configuration), "CONTAINERS_REGISTRIES_CONF": str(registries)
+        }  # fmt: skip
+        with engine_apart(_START, folder, **environ) as found:
             yield found
 
 
