@@ -201,26 +201,29 @@ class Plan:
 
     def _failure(self, said: str, lacking: str) -> str:
         message = f"{self._label} ({self._recipe.path}) could not be built: {said}"
-        target = self._recipe.target
+        return "\n".join(filter(None, [message, self._advice(said, lacking)]))
+
+    def _advice(self, said: str, lacking: str) -> str:
+        """What to do about a Dockerfile that the builder does not know all of."""
+        is_beyond = needs_buildkit(self._text, self._recipe.target)
         if self._engine.is_podman:
-            if needs_buildkit(self._text, target):
-                message += (
-                    "\nThis Dockerfile may have more of BuildKit's language than this Podman's "
-                    "builder knows: write it without here-documents and the like, or update Podman."
-                )
-        elif lacking and ("BuildKit" in said or needs_buildkit(self._text, target)):
-            message += (
-                f"\nThis Dockerfile needs BuildKit, which is not used: {lacking}. Install "
-                f"the docker command line with its buildx plugin, or write the Dockerfile without "
-                f"what only BuildKit knows."
+            return is_beyond * (
+                "This Dockerfile may have more of BuildKit's language than this Podman's builder "
+                "knows: write it without here-documents and the like, or update Podman."
             )
-        elif "unknown instruction" in said and has_heredoc(self._text):
-            message += (
-                f"\nThis Dockerfile has a heredoc, which an engine knows from version 23 on; this "
+        if lacking and ("BuildKit" in said or is_beyond):
+            return (
+                f"This Dockerfile needs BuildKit, which is not used: {lacking}. Install the docker "
+                f"command line with its buildx plugin, or write the Dockerfile without what only "
+                f"BuildKit knows."
+            )
+        if "unknown instruction" in said and has_heredoc(self._text):
+            return (
+                f"This Dockerfile has a heredoc, which an engine knows from version 23 on; this "
                 f"one is {self._engine.version.get('Version')}. Update it, or begin the Dockerfile "
                 f"with '# syntax=docker/dockerfile:1', which is pulled."
             )
-        return message
+        return ""
 
     def _bases(self) -> Iterator[ImageInfo]:
         """The images that it starts from, which are there afterwards."""
