@@ -37,6 +37,7 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     tunnel                    the same from afar, by SSH
     sidecar                   a container from which a tunnel leads here
     host_ports                ports of the test process, for containers
+    host_access               how one container meets this process
     collecting                how a declaration collects its request
     storage  limits           the with_… methods about files; about limits, rights, the process
     options                   the other with_… methods

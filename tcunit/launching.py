@@ -36,7 +36,8 @@ from .errors import (
 from .fetching import fetched
 from .files import packed
 from .fingerprint import fingerprint, parts_of
-from .host_ports import HOST_NAME, HostAccess, checked
+from .host_access import HostAccess
+from .host_ports import HOST_NAME, checked
 from .images import short_name
 from .late import made
 from .lifecycle.declared import Launch

@@ -9,7 +9,8 @@ from unittest import mock
 
 from tcunit.connection import EngineFacts, NetworkFacts
 from tcunit.errors import HostPortError
-from tcunit.host_ports import HOST_GATEWAY, Door, _relay, way_in, why_none
+from tcunit.host_access import HOST_GATEWAY, way_in, why_none
+from tcunit.host_ports import Door, _relay
 from tcunit.sidecar import takes_ports
 
 HERE = EngineFacts("unix")
