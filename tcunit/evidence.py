@@ -23,7 +23,7 @@ from .running import Json, RunningContainer, bindings_of, state_of
 LIMIT = 5.0  # seconds for everything
 LONGEST_LINE = 300
 LONGEST_NAME = 100
-CLOCKS_AGREE = 0.25  # seconds; below it, the difference is only the way to the engine and back
+CLOCKS_AGREE = 0.25  # seconds; below it, a difference does not matter
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\^_])")
 
@@ -173,14 +173,17 @@ def _modes(containers: Sequence[RunningContainer]) -> str:
 
 
 def clock_ahead(engine: Engine) -> float:
-    """How far the engine's clock is ahead of ours, in seconds; 0 where they agree or it is mute."""
+    """How far the engine's clock is ahead of ours, in seconds; 0 where they agree or it is mute.
+
+    It was read at some time between the question and the answer, so it is ahead by this at least.
+    """
     before = time.time()
     try:
         theirs = engine.time()
     except EngineError:
         return 0.0
-    ahead = theirs - (before + time.time()) / 2
-    return ahead if abs(ahead) > CLOCKS_AGREE else 0.0
+    least, most = theirs - time.time(), theirs - before
+    return 0.0 if least <= CLOCKS_AGREE and most >= -CLOCKS_AGREE else least
 
 
 def side_by_side(jobs: Sequence[Callable[[], str]], limit: float) -> list[str | None]:

@@ -189,9 +189,14 @@ class LimitsTest(unittest.TestCase):
         def refuse() -> float:
             raise EngineError("no")
 
+        def slow() -> float:
+            began = time.time()
+            time.sleep(0.7)
+            return began
+
         for said, low, high in [
             (lambda: time.time() + 100, 99, 101), (lambda: time.time() - 100, -101, -99),
-            (lambda: time.time() + 0.01, 0, 0), (refuse, 0, 0),
+            (lambda: time.time() + 0.01, 0, 0), (refuse, 0, 0), (slow, 0, 0),
         ]:  # fmt: skip
             engine: Any = SimpleNamespace(time=said)
             self.assertTrue(low <= clock_ahead(engine) <= high)
