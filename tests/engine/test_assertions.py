@@ -17,12 +17,14 @@ import unittest
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from tcunit import ContainerTestCase, DockerContainer, Network, wait
 from tcunit._session import SESSION_LABEL, session_id
 from tcunit.errors import DeclarationError, NotStarted, PortNotExposed
 from tcunit.lifecycle.removal import removals
 from tcunit.modules import NginxContainer
+from tcunit.reach import Answer, Inside
 
 from .helpers import ROOT, EngineTest, engine, needs_bridge, run_class, sleeper
 
@@ -698,6 +700,13 @@ class DistrolessTest(FailureTest):
         self.assertCannotReach(self.bare, self.far, 80, timeout=SHORT)
         with self.fails("assertCannotReach", "asked by a helper", "can reach web.*by a helper"):
             self.assertCannotReach(self.bare, self.web, 80)
+
+    def test_a_gap_between_networks(self) -> None:
+        """What answers only while an engine puts its rules in order is not reachable."""
+        answers = [Answer(True, "it did", "chance"), Answer(False, "it does not", "chance")]
+        with mock.patch.object(Inside, "connects", side_effect=answers) as asked:
+            self.assertCannotReach(self.bare, "far", 80)
+        self.assertEqual(2, asked.call_count)
 
     def test_file(self) -> None:
         """A file is seen without a shell, too."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,9 @@ class WithinContainerTest(ContainerTestCase, EngineTest):
 
     def test_on_another_network(self) -> None:
         """A sidecar listens in place of our own container, which is not on their network."""
+        version = self.tests.exec(["python3", "-c", "import sys; print(*sys.version_info[:2])"])
+        if version.stdout.split() != [str(each).encode() for each in sys.version_info[:2]]:
+            self.skipTest("the SSH client that is installed here is for another Python")
         said = self.run_within()
         self.assertIn(Path(ROOT, "setup.cfg").read_text().strip(), said)
         self.assertEqual([], self.sidecars())

