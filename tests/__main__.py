@@ -150,7 +150,7 @@ def main(names: list[str]) -> int:
     # What runs in the background ignores Ctrl-C, and hands that on to processes that test it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     began, outcomes, before = time.monotonic(), list[Outcome](), on_the_engine()
-    for outcome in side_by_side(named(names) or modules(), (os.cpu_count() or 1) + 2):
+    for outcome in side_by_side(named(names) or modules(), (os.cpu_count() or 1) + 1):
         outcomes.append(outcome)
         word = "ok" if outcome.code == 0 else "FAILED"
         line = f"{outcome.module}: {outcome.count} tests in {outcome.seconds:.1f} s, {word}"

@@ -72,6 +72,9 @@ class CommandsTest(EngineTest):
         for name in ("django_project", "first", "measured", "shop"):
             shutil.copytree(ROOT / "examples" / name, self.folder / "examples" / name)
         (self.folder / "examples" / "__init__.py").touch()
+        # What a command runs is not the question here, so it may be small.
+        small = self.folder / "examples/first/test_first.py"
+        shutil.copy(small, self.folder / "examples/shop/test_shop.py")
         programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         sources = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
         self.environ = {**os.environ, "PATH": programs, "PYTHONPATH": sources}
