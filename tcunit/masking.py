@@ -19,28 +19,25 @@ Json = dict[str, Any]
 MASK = "***"
 LONG = 8  # from this length on, a secret is masked within words, too
 
+# As texts: only what shows something needs them, and then the module re keeps them compiled.
 _NAME = (
     r"(?:pass(?:w(?:or)?d|phrase|code)?|(?<=[\w-])pwd|secret|token|credential"
     r"|auth(?!or(?!i[sz]))|(?:api|access|private)-?_?key|(?:^|[_-])key(?:$|[_-]))"
 )
-_SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
-_OPTION = re.compile(rf"--?[\w.-]*{_NAME}[\w.-]*", re.IGNORECASE)
-_OPTION_WITH_VALUE = re.compile(
-    rf"--?[\w.-]*{_NAME}[\w.-]*[=\s]\s*[\"']?([^\s\"']+)", re.IGNORECASE
-)
-_IN_URL = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/]+@", re.IGNORECASE)
-_IN_HEADER = re.compile(
-    r"(authorization\W{1,4}(?:basic|bearer|digest)\s+)[^\s\"',]+", re.IGNORECASE
-)
-_ASSIGNED = re.compile(
-    r"([\w.-]*(?:pass(?:w(?:or)?d|phrase)|secret|token)[\w.-]*[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&]+",
-    re.IGNORECASE,
+_SECRET_NAME = rf"(?i){_NAME}"
+_OPTION = rf"(?i)--?[\w.-]*{_NAME}[\w.-]*"
+_OPTION_WITH_VALUE = rf"(?i)--?[\w.-]*{_NAME}[\w.-]*[=\s]\s*[\"']?([^\s\"']+)"
+_IN_URL = r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/]+@"
+_IN_HEADER = r"(?i)(authorization\W{1,4}(?:basic|bearer|digest)\s+)[^\s\"',]+"
+_ASSIGNED = (
+    r"(?i)([\w.-]*(?:pass(?:w(?:or)?d|phrase)|secret|token)[\w.-]*[\"']?\s*[=:]\s*[\"']?)"
+    r"[^\s\"',;&]+"
 )
 
 
 def is_secret(name: str) -> bool:
     """Whether a variable, key or option of this name has a secret for its value."""
-    return bool(_SECRET_NAME.search(name))
+    return bool(re.search(_SECRET_NAME, name))
 
 
 @dataclass(frozen=True)
@@ -69,9 +66,9 @@ class Secrets:
             if len(value) < LONG:
                 pattern = rf"(?<![A-Za-z0-9]){pattern}(?![A-Za-z0-9])"
             text = re.sub(pattern, MASK, text)
-        text = _IN_URL.sub(rf"\1:{MASK}@", text)
+        text = re.sub(_IN_URL, rf"\1:{MASK}@", text)
         for where in (_IN_HEADER, _ASSIGNED):
-            text = where.sub(rf"\1{MASK}", text)
+            text = re.sub(where, rf"\1{MASK}", text)
         return text
 
     def mask_info(self, info: Json) -> Json:
@@ -112,6 +109,6 @@ def _given_to(commands: Iterable[list[str]]) -> Iterator[str]:
     """What the commands give to options that take a secret: in the next word, or in the same."""
     for words in commands:
         for word, following in zip(words, [*words, ""][1:], strict=True):
-            if _OPTION.fullmatch(word) and not following.startswith("-"):
+            if re.fullmatch(_OPTION, word) and not following.startswith("-"):
                 yield following
-            yield from _OPTION_WITH_VALUE.findall(word)
+            yield from re.findall(_OPTION_WITH_VALUE, word)
