@@ -18,6 +18,7 @@ class StackTest(ContainerTestCase):
         .with_coverage("built", paths={"/code": "src"})
         .with_coverage("stranger", source="shop")
         .waiting_for("built", wait.for_log("ready"))
+        .waiting_for("turns", wait.for_exit())
     )
 
     def test_it(self):
