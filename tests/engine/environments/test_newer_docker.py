@@ -58,7 +58,7 @@ REPRESENTATIVE = (
     "test_files.BeforeTest",
     "test_limits.FoundInsideTest",
     "test_building.ClassicTest",
-    "test_host_ports.HostPortTest",
+    "test_host_ports.HostPortTest.test_who_is_served",
     "test_pulling.CredentialsTest",
     "test_compose.ServicesTest",
     "test_reapers.RyukTest",
