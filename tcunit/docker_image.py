@@ -9,15 +9,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
-from ._docker import ImageInfo, find_engine
+from ._docker import ImageInfo
 from .errors import DeclarationError
 from .images import check_pull_policy
+from .lifecycle.alone import launch_alone
 from .lifecycle.declared import Declared, Launch
-from .lifecycle.fixture import launch_for
 from .lifecycle.ledger import Entry
 from .recipe import Built, Recipe
 from .running import not_started
-from .settings import Settings
 
 if TYPE_CHECKING:
     from docker.models.images import Image as SdkImage
@@ -126,9 +125,8 @@ class DockerImage(Declared):
         Raises:
             BuildFailed: says what the builder said.
         """
-        settings = Settings()
         self.prepare()
-        self.launch(launch_for(find_engine(settings), settings, "", lambda each: each))
+        self.launch(launch_alone())
         return self
 
     def remove(self) -> None:

@@ -32,6 +32,7 @@ Json = dict[str, Any]
 
 REMOVAL_TIMEOUT = 10.0
 DEPENDENTS_TIMEOUT = 3.0
+DEPENDENTS_PAUSE = 0.05
 
 
 @dataclass
@@ -258,16 +259,14 @@ class Engine(Archives):
             try:
                 with contextlib.suppress(NotThere), translated(f"removing {container}"):
                     self.client.api.remove_container(container, v=volumes, force=True)
+                return
             except EngineError as error:
                 said = str(error)
                 if "already in progress" in said:
-                    self._wait_until_gone(container)
-                elif "has dependent containers" not in said or time.monotonic() > deadline:
+                    return self._wait_until_gone(container)
+                if "has dependent containers" not in said or time.monotonic() > deadline:
                     raise
-                else:
-                    time.sleep(0.05)
-                    continue
-            return
+            time.sleep(DEPENDENTS_PAUSE)
 
     def _wait_until_gone(self, container: str) -> None:
         """Wait for the end of a removal that somebody else has begun."""

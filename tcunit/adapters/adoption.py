@@ -28,15 +28,15 @@ def adopt_foreign(cls: type) -> None:
 
 def _adopted(value: Any) -> Any:
     """One declaration, or a list, tuple or dict of them; anything else as it is."""
-    if isinstance(value, dict) and any(map(_is_foreign, value.values())):
+    if isinstance(value, dict) and any(map(_has_declaration, value.values())):
         return {key: _adopted(each) for key, each in value.items()}
-    if isinstance(value, list | tuple) and any(map(_is_foreign, value)):
+    if isinstance(value, list | tuple) and any(map(_has_declaration, value)):
         return type(value)(map(_adopted, value))
     return declared(value)
 
 
-def _is_foreign(value: object) -> bool:
-    return is_foreign(value) or is_idle_network(value)
+def _has_declaration(value: object) -> bool:
+    return declared(value) is not value
 
 
 @adopts

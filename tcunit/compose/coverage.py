@@ -15,7 +15,7 @@ from ..errors import EngineError, StartError
 from ..measured import Measured
 from ..measuring import FOLDER, Measurement, environment, measurement_of
 from ..running import RunningContainer
-from .model import Model
+from .model import Model, plain
 from .project import side_by_side
 from .service import ComposeService
 
@@ -107,8 +107,3 @@ def addition(measurement: Measurement, service: Json, of_image: Iterable[str]) -
     if measurement.is_read_only:
         added["volumes"] = [{"type": "volume", "target": FOLDER}]
     return added
-
-
-def plain(text: object) -> str:
-    """A value as it is: Compose doubles a "$" where it says what a file means."""
-    return str(text).replace("$$", "$")

@@ -120,19 +120,18 @@ class StackLaunching:
                 )
 
     def _up(self, calls: Calls) -> None:
-        asked, settings, model = self.asked, self.launch.settings, self.model
+        asked, model = self.asked, self.model
         self.built = model.built if asked.remove_images != "none" else {}
-        resolve = functools.partial(resolved_name, settings=settings)
         entry = ProjectEntry(
             self.launch.engine, PROJECT, self.project, told=[*model.names, *self.built.values()],
-            images=model.images(resolve) if asked.remove_images == "all" else (),
+            images=model.images(self._resolve) if asked.remove_images == "all" else (),
         )  # fmt: skip
         with ledger.entering(entry) as self.entry:
             try:
                 if self.measurements:
                     self._up_measured(calls, self.measurements)
                 else:
-                    self._run(calls, {}, asked.options_of_up(settings))
+                    self._run(calls, {}, asked.options_of_up(self.launch.settings))
             except ComposeError as error:
                 raise ComposeError(f"{error}{self._last_words()}") from None
 
@@ -156,10 +155,13 @@ class StackLaunching:
     def _run(self, calls: Calls, additions: Mapping[str, Json], options: list[str]) -> None:
         """Run one ``up`` to its end."""
         assert self.entry is not None
-        resolve = functools.partial(resolved_name, settings=self.launch.settings)
-        command = calls.up(further_file(self.model, resolve, self.built, additions), options)
+        further = further_file(self.model, self._resolve, self.built, additions)
+        command = calls.up(further, options)
         self.entry.begin(command)
         run_up(command, calls, self.model, self.launch.is_cancelled)
+
+    def _resolve(self, image: str) -> str:
+        return resolved_name(image, self.launch.settings)
 
     def _made(self) -> list[Resource]:
         """The containers that Compose has made; takes note of all that can be kept."""

@@ -156,6 +156,11 @@ def _labelled(names: Mapping[str, str]) -> Json:
     return {key: {"labels": _session.labels(name)} for key, name in names.items()}
 
 
+def plain(text: object) -> str:
+    """A value as it is: Compose doubles a "$" where it says what a file means."""
+    return str(text).replace("$$", "$")
+
+
 def secrets_of(given: Mapping[str, str], environ: Mapping[str, str], model: Model) -> Secrets:
     """What must not be shown of what a command says: secrets of the test, and of the services.
 
@@ -166,9 +171,7 @@ def secrets_of(given: Mapping[str, str], environ: Mapping[str, str], model: Mode
     pairs = [*given.items()]
     for each in model.services.values():
         found = each.get("environment") or {}
-        known = {name: str(value) for name, value in found.items() if value is not None}
-        # Compose doubles a "$" where it says what a file means.
-        pairs += [(name, value.replace("$$", "$")) for name, value in known.items()]
+        pairs += [(name, plain(value)) for name, value in found.items() if value is not None]
     public = {value for name, value in pairs if not is_secret(name)}
     pairs += [(name, value) for name, value in environ.items() if len(value) >= LONG]
     secret = {value for name, value in pairs if is_secret(name) and value}

@@ -9,13 +9,19 @@ from typing import Any, Self, TypeVar
 from .._docker import find_engine
 from ..awaiting import to_its_end
 from ..settings import Settings
-from .declared import Declared
+from .declared import Declared, Launch
 from .fixture import check_fixed_ports, launch_for
 from .ledger import ledger
 from .references import graph_of
 from .startup import StartSet
 
 T = TypeVar("T")
+
+
+def launch_alone() -> Launch:
+    """A start that belongs to no class; finds the engine, or raises EngineNotFound."""
+    settings = Settings()
+    return launch_for(find_engine(settings), settings, "", _itself)
 
 
 class StartsAlone(Declared):
@@ -33,11 +39,11 @@ class StartsAlone(Declared):
         """
         if self.is_started:
             return self
-        settings = Settings()
         graph = graph_of([self], _itself)
         check_fixed_ports(graph)
-        launch = launch_for(find_engine(settings), settings, "", _itself)
-        self._set = starting = StartSet(graph, launch, settings)  # stop() gives it up from now on
+        launch = launch_alone()
+        # stop() gives it up from now on
+        self._set = starting = StartSet(graph, launch, launch.settings)
         try:
             starting.start()
         except BaseException:
@@ -76,8 +82,7 @@ class CreatesAlone(Declared):
     def create(self) -> Self:
         """Create it now; :meth:`remove` or the end of the process removes it."""
         if not self.is_started:
-            settings = Settings()
-            launch = launch_for(find_engine(settings), settings, "", _itself)
+            launch = launch_alone()
             try:
                 self.launch(launch)
             except BaseException:

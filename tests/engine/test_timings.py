@@ -12,11 +12,10 @@ from pathlib import Path
 
 from tcunit.cli.timings.advice import critical
 from tcunit.cli.timings.recorded import Case, Lane, Run, read
+from tests import NOTHING_RAN
 
 from .helpers import ROOT
 
-# The exit code of errors, where no test ran.
-NOTHING_RAN = 5 if sys.version_info >= (3, 12) else 1
 SUITE = """
     import multiprocessing, os, unittest
     from tcunit import ContainerTestCase, DockerContainer, Network
@@ -172,7 +171,7 @@ class TimingsTest(unittest.TestCase):
                 def test_it(self):
                     pass
         """
-        self.run_suite(suite, NOTHING_RAN, "-m", "unittest", "test_suite")
+        self.run_suite(suite, NOTHING_RAN or 1, "-m", "unittest", "test_suite")
         (case,) = [case for case in self.only_run().cases if case.name]
         phases = {span.phase for span in self.lane(case, "box").spans}
         self.assertLessEqual({"create", "start", "wait", "tear-down"}, phases)
@@ -181,6 +180,6 @@ class TimingsTest(unittest.TestCase):
     def test_a_file_that_cannot_be_written(self) -> None:
         """Is an error of the class before anything starts."""
         self.file.mkdir()
-        said = self.run_suite(SUITE, NOTHING_RAN, "-m", "unittest", "test_suite")
+        said = self.run_suite(SUITE, NOTHING_RAN or 1, "-m", "unittest", "test_suite")
         self.assertIn("SettingError: environment variable TCUNIT_TIMINGS has the value", said)
         self.assertIn("Ran 0 tests", said)

@@ -12,9 +12,9 @@ import unittest
 from pathlib import Path
 from typing import ClassVar
 
+from tests import NOTHING_RAN
+
 ROOT = Path(__file__).parents[2]
-# unittest's exit code where no test ran, and since Python 3.12 also where errors are the reason.
-NOTHING_RAN = 5 if sys.version_info >= (3, 12) else 0
 
 SUITES = {
     "test_outcomes.py": """
