@@ -50,9 +50,11 @@ from .volume import Hold, Volume
 
 NAME_TRIES = 3
 
-StartFrom = Callable[[ContainerRequest, str, dict[str, Any], str], str]
+StartFrom = Callable[
+    [ContainerRequest, str, dict[str, Any], str], contextlib.AbstractContextManager[str]
+]
 """Names the image to start from, given what was asked for, the name of its image, what the engine
-is to be given, and the image's id."""
+is to be given, and the image's id. Nobody removes that image within the context."""
 
 
 class Launching:
@@ -116,7 +118,8 @@ class Launching:
         self._archives = self._packing.enter_context(self._packed())
         if self.entry is None:
             self._hold_volumes()
-            self.entry = self._created(self._begun(found.name, options, found.id), options)
+            with self._begun(found.name, options, found.id) as begun:
+                self.entry = self._created(begun, options)
         running.id, running.name = self.entry.id, self.entry.name
         running.description = f"{self.label} ({self.image or asked.image}, {running.name})"
         return running
@@ -152,8 +155,12 @@ class Launching:
         for hold in self._holds:
             hold.keep()
 
-    def _begun(self, image: str, options: dict[str, Any], id: str) -> str:
-        return self._start_from(self.asked, image, options, id) if self._start_from else image
+    def _begun(
+        self, image: str, options: dict[str, Any], id: str
+    ) -> contextlib.AbstractContextManager[str]:
+        if self._start_from is None:
+            return contextlib.nullcontext(image)
+        return self._start_from(self.asked, image, options, id)
 
     def ready(self) -> None:
         """Take note that it is ready: others may use it, if it is shared."""
@@ -180,10 +187,9 @@ class Launching:
         self.entry = shared = Shared(engine, share, self.label, self._place or "")
         if shared.enter(self.launch, lambda known: _fits(running, known)):
             return True
-        begun = self._begun(image, options, running.image.id)
         labels = {**options["labels"], **shared.labels}
         try:
-            with timings.spent("create"):
+            with self._begun(image, options, running.image.id) as begun, timings.spent("create"):
                 shared.id = self._create_labelled(begun, shared.name, options, labels)
         except EngineError as error:
             raise refused(self.label, image, engine, error) from error

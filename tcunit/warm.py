@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from .lifecycle.declared import Launch
 from .lifecycle.events import stream_of
 from .lifecycle.ledger import ledger
 from .log import warn
-from .reapers.shares import hold_alone, release
+from .reapers.shares import hold, release, release_shared
 from .request import Attachment, ContainerRequest
 from .running import RunningContainer, state_of
 from .settings import START_TIMEOUT
@@ -39,6 +40,7 @@ from .wait import DefaultWaitStrategy, wait_until_ready
 REPOSITORY = "tcunit-warm"
 STOP_TIMEOUT = 60
 KILLED = 137
+TRIES = 3  # at making an image that others remove before it is used
 ELSEWHERE = ("ports", "port_bindings", "labels", "network_mode")  # not part of the state
 
 
@@ -52,10 +54,13 @@ class WarmStart:
     def __init__(self, launch: Launch, label: str, stem: str, place: str) -> None:
         self._launch, self._label, self._stem, self._place = launch, label, stem, place
 
+    @contextlib.contextmanager
     def image(
         self, asked: ContainerRequest, base: str, options: dict[str, Any], base_id: str
-    ) -> str:
+    ) -> Iterator[str]:
         """The image to start from, which is made if it is not there; the base where it cannot be.
+
+        No other process of this machine removes it within the context.
 
         Args:
             base: the name of the image that was declared.
@@ -65,7 +70,6 @@ class WarmStart:
         Raises:
             StartError: it could not be initialised, or what is mounted cannot be seen from here.
         """
-        engine = self._launch.engine
         self._refuse_unseen(options)
         declaration = fingerprint(
             self._label, image=base_id, wait=_told(asked),
@@ -75,15 +79,20 @@ class WarmStart:
             ),
         )  # fmt: skip
         name = f"{REPOSITORY}/{short_name(asked.image)}:{declaration}"
-        if engine.images.has(name):
-            return name
-        if name in _cold:
-            return base
-        with self._alone(declaration):
-            if engine.images.has(name) or self._make(asked, base_id, options, name):
-                return name
-        _cold.add(name)
-        return base
+        has = self._launch.engine.images.has
+        for _ in range(TRIES):
+            with self._locked(declaration, shared=True):
+                if has(name):
+                    yield name
+                    return
+            if name not in _cold:
+                with self._locked(declaration):
+                    if not has(name) and not self._make(asked, base_id, options, name):
+                        _cold.add(name)
+            if name in _cold:
+                yield base
+                return
+        raise StartError(f"{self._label}: {name} was made and removed again, {TRIES} times")
 
     def _refuse_unseen(self, options: dict[str, Any]) -> None:
         """What is mounted is part of what was declared, so its content has to be known."""
@@ -96,15 +105,18 @@ class WarmStart:
                 )
 
     @contextlib.contextmanager
-    def _alone(self, declaration: str) -> Iterator[None]:
-        """Let other processes wait that want to make the same; where no lock can be had, do not."""
+    def _locked(self, declaration: str, *, shared: bool = False) -> Iterator[None]:
+        """Keep others away: from removing it (shared), from making it, too. Not without files."""
         file = None
         with contextlib.suppress(OSError):
-            file = hold_alone(_lock_name(declaration), lambda: self._launch.admit(self._label))
+            go_on = functools.partial(self._launch.admit, self._label)
+            file = hold(_lock_name(declaration), go_on, shared=shared)
         try:
             yield
         finally:
-            if file is not None:
+            if file is not None and shared:
+                release_shared(file)
+            elif file is not None:
                 release(file, forget=True)
 
     def _make(self, asked: ContainerRequest, base: str, options: dict[str, Any], name: str) -> bool:
@@ -223,21 +235,17 @@ def own_tag(image: SavedImage) -> str:
 
 
 def remove_warm(engine: Engine, image: SavedImage) -> bool:
-    """Remove an image that no container and no process that makes it uses; whether it is gone."""
+    """Remove an image that no container and no process uses or makes; whether it is gone."""
     lock = None
-    if not image.tags:
-        with contextlib.suppress(OSError):
-            lock = hold_alone(_lock_name(image.labels[WARM_LABEL]), limit=0)
-            if lock is None:
-                return False
+    with contextlib.suppress(OSError):
+        lock = hold(_lock_name(image.labels[WARM_LABEL]), limit=0)
+        if lock is None:
+            return False
     try:
-        engine.images.remove(own_tag(image) or image.id)
-    except EngineError:
-        return False
+        return _remove(engine, image)
     finally:
         if lock is not None:
             release(lock, forget=True)
-    return True
 
 
 def _remove_earlier(engine: Engine, declaration: str, place: str) -> None:
@@ -247,10 +255,18 @@ def _remove_earlier(engine: Engine, declaration: str, place: str) -> None:
     """
     for each in warm_images(engine):
         is_ours = each.labels[WARM_LABEL] == declaration
-        is_earlier = bool(place) and not is_ours and each.labels.get(PLACE_LABEL) == place
-        if is_earlier or (is_ours and not each.tags):
-            with contextlib.suppress(EngineError):  # a container uses it
-                engine.images.remove(own_tag(each) or each.id)
+        if is_ours and not each.tags:
+            _remove(engine, each)
+        elif place and not is_ours and each.labels.get(PLACE_LABEL) == place:
+            remove_warm(engine, each)
+
+
+def _remove(engine: Engine, image: SavedImage) -> bool:
+    try:
+        engine.images.remove(own_tag(image) or image.id)
+    except EngineError:  # a container uses it
+        return False
+    return True
 
 
 def _lock_name(declaration: str) -> str:

@@ -3,7 +3,7 @@
 A lock that nobody holds says that a session is dead. One without a lock here may live on another
 machine or in a container, so it is only listed, unless ``--force`` says that it does not. What
 processes share goes when no session uses it, also if it was kept for the next run; images of warm
-starts go when no container uses them.
+starts go when no container uses them and no process is about to, unless ``--keep-warm`` is given.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ def add(commands: Any) -> None:
         "--force", action="store_true",
         help="also remove what may belong to a live session of another machine or container",
     )  # fmt: skip
+    parser.add_argument("--keep-warm", action="store_true", help="leave images of warm starts")
     parser.set_defaults(run=run)
 
 
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     failed: list[object] = [each for each in found if not _deal_with(engine, each, options)]
     shared = all_shared(engine)
     failed += [each for each in shared if not _deal_with_shared(engine, each, options)]
-    images = warm_images(engine)
+    images = [] if options.keep_warm else warm_images(engine)
     failed += [each for each in images if not _deal_with_image(engine, each, options)]
     if not options.dry_run:
         remove_stale_locks(engine)

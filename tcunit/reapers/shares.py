@@ -140,7 +140,7 @@ def take_turn(
     Raises:
         OSError: there is no place for the files.
     """
-    file = hold_alone(turn_path(declaration).name, go_on, limit)
+    file = hold(turn_path(declaration).name, go_on, limit)
     return Turn(declaration, file) if file is not None else None
 
 
@@ -297,14 +297,19 @@ def _hold(path: Path, *, shared: bool) -> IO[bytes] | None:
     return file
 
 
-def hold_alone(
-    name: str, go_on: Callable[[], object] = lambda: None, limit: float = float("inf")
+def hold(
+    name: str,
+    go_on: Callable[[], object] = lambda: None,
+    limit: float = float("inf"),
+    *,
+    shared: bool = False,
 ) -> IO[bytes] | None:
-    """Wait for a lock that one process has at a time; ``None`` if it did not come within a limit.
+    """Wait for a lock on a file; ``None`` if it did not come within a limit in seconds.
 
     Args:
         name: of its file.
         go_on: called again and again; raises when there is no more use in waiting.
+        shared: have it together with others who share it; else nobody else has it.
 
     Raises:
         OSError: there is no place for the file.
@@ -312,7 +317,7 @@ def hold_alone(
     deadline = time.monotonic() + limit
     while True:
         go_on()
-        if (file := _hold(folder() / name, shared=False)) is not None:
+        if (file := _hold(folder() / name, shared=shared)) is not None:
             return file
         if time.monotonic() >= deadline:
             return None
@@ -328,6 +333,14 @@ def release(file: IO[bytes], *, forget: bool = False) -> None:
         with contextlib.suppress(OSError):
             os.unlink(file.name)
     unlock(file)
+
+
+def release_shared(file: IO[bytes]) -> None:
+    """Give back a lock that others may have, too; its file goes with the last of them."""
+    release(file)
+    with contextlib.suppress(OSError):
+        if (alone := _hold(Path(file.name), shared=False)) is not None:
+            release(alone, forget=True)
 
 
 def _abandon() -> None:

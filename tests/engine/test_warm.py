@@ -14,12 +14,14 @@ import psycopg
 
 from tcunit import ContainerTestCase, DockerContainer, wait
 from tcunit import warm as warm_module
+from tcunit._docker import Engine
 from tcunit._docker.saved import SavedImage
 from tcunit._session import LABEL_ROOT, PLACE_LABEL
 from tcunit.cli import main
-from tcunit.errors import ContainerDied, EngineError
+from tcunit.errors import ContainerDied, EngineError, StartError
 from tcunit.modules import PostgresContainer
-from tcunit.warm import own_tag, remove_warm, warm_images
+from tcunit.reapers.lock import folder as lock_folder
+from tcunit.warm import WarmStart, own_tag, remove_warm, warm_images
 
 from .helpers import EngineTest, engine, left_over, python, until
 
@@ -258,11 +260,48 @@ Shop{self.mark}.setUpClass()
         container = self.start(service(self.mark))
         name = image_of(container)
         self.assertRegex(self._clean(), rf"image for warm starts {re.escape(name)} \(\d+ MB, ")
+        self.assertNotIn(name, self._clean("--keep-warm"))
         (image,) = self.images()
         self.assertFalse(remove_warm(engine(), image))
         container.stop()
-        self.assertTrue(remove_warm(engine(), image))
+        until(lambda: remove_warm(engine(), image), "nobody else to be removing it")
         self.assertEqual([], self.images())
+
+    def test_clean_while_one_starts(self) -> None:
+        """What a container is about to be created of is in use, although no container uses it."""
+        self.start(service(self.mark)).stop()
+        create = Engine.create_container
+        removed: list[bool] = []
+
+        def cleaned_before(engine: Engine, image: str, *rest: Any) -> str:
+            removed.extend(remove_warm(engine, each) for each in self.images())
+            return create(engine, image, *rest)
+
+        with mock.patch.object(Engine, "create_container", cleaned_before):
+            second = self.start(service(self.mark))
+        self.assertEqual([False], removed)
+        self.assertEqual([image_of(second)], [own_tag(each) for each in self.images()])
+        lock = lock_folder() / f"{image_of(second).rpartition(':')[2]}.warm"
+        self.assertFalse(lock.exists())
+
+    def test_removed_before_it_was_used(self) -> None:
+        """It is made again; not for ever."""
+        make = WarmStart._make
+        made: list[str] = []
+
+        def removed_after(start: WarmStart, asked: Any, base: str, options: Any, name: str) -> bool:
+            is_made = make(start, asked, base, options, name)
+            if name not in made or asked.env["MARK"] != self.mark:
+                engine().images.remove(name)
+            made.append(name)
+            return is_made
+
+        with mock.patch.object(WarmStart, "_make", removed_after):
+            container = self.start(service(self.mark))
+            self.assertGreaterEqual(made.count(image_of(container)), 2)
+            with self.assertRaisesRegex(StartError, "was made and removed again, 3 times"):
+                service(f"{self.mark}-other").start()
+        self.assertEqual(3, made.count(made[-1]))
 
     def test_what_others_made_of_it(self) -> None:
         """An image that somebody based on one bears the label, but no name of ours."""
@@ -280,8 +319,8 @@ Shop{self.mark}.setUpClass()
             if f"Shop{self.mark}." in each.labels.get(PLACE_LABEL, "")
         ]
 
-    def _clean(self) -> str:
+    def _clean(self, *options: str) -> str:
         """What ``clean`` lists; to remove would concern others, too."""
         with contextlib.redirect_stdout(io.StringIO()) as printed:
-            main(["clean", "--dry-run"])
+            main(["clean", "--dry-run", *options])
         return printed.getvalue()
