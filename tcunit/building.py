@@ -184,10 +184,15 @@ class Plan:
         if lacking and needs_buildkit(self._text, recipe.target):
             # From Docker 23 on the classic builder takes a heredoc, and leaves out what is in it.
             raise BuildFailed(self._failure("it was not begun", lacking))
+        if reason and recipe.secrets:
+            raise BuildFailed(
+                self._failure(f"secrets need BuildKit, which is not used: {reason}", "")
+            )
         with self._readable(), contextlib.closing(self._context.pack(self._renamed)) as archive:
             job = Job(
                 name, archive, self._context.dockerfile, labels, recipe.target, recipe.args,
                 recipe.platform, recipe.no_cache, self._launch.is_cancelled,
+                recipe.secrets,
             )  # fmt: skip
             try:
                 with board.task("building", "built", self._label) as task:

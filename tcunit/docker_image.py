@@ -36,6 +36,9 @@ class DockerImage(Declared):
         dockerfile: the Dockerfile, relative to ``path``; it may lie outside.
         target: the stage to build.
         build_args: values for the Dockerfile's ``ARG``.
+        secrets: by id, for the Dockerfile's ``RUN --mount=type=secret,id=…``: a text is the secret,
+            a path its file. They need BuildKit, are in no image, log or error, and another one
+            makes no other image.
         tag: a further name for it, while it is there.
         platform: as in ``"linux/arm64"``.
         keep: leave it on the engine, where the next run finds it and builds nothing.
@@ -51,6 +54,7 @@ class DockerImage(Declared):
         dockerfile: str | os.PathLike[str] | None = None,
         target: str | None = None,
         build_args: Mapping[str, str | int] | None = None,
+        secrets: Mapping[str, str | os.PathLike[str]] | None = None,
         tag: str | None = None,
         platform: str | None = None,
         keep: bool = False,
@@ -68,6 +72,7 @@ class DockerImage(Declared):
         self._recipe = Recipe(
             Path(path), os.fspath(dockerfile or dockerfile_path or "Dockerfile"), target,
             MappingProxyType(args), tag, platform, keep or not clean_up, no_cache, pull_policy,
+            MappingProxyType({name: _secret(each) for name, each in (secrets or {}).items()}),
         )  # fmt: skip
         self._reset()
 
@@ -152,8 +157,9 @@ class DockerImage(Declared):
         return self._built is not None and not self._built.is_removed
 
     def prepare(self) -> None:
-        """Refuse a context that is not there."""
+        """Refuse a context or a secret that is not there."""
         self._recipe.places()
+        self._recipe.check_secrets()
 
     def prepare_undeclared(self) -> None:
         """The same for one that no class declares, which nobody else would prepare."""
@@ -179,3 +185,7 @@ class DockerImage(Declared):
         """What stays on the engine when it is kept."""
         entry = self._built.entry if self._built is not None else None
         return [entry] if entry is not None and entry.id else []
+
+
+def _secret(given: str | os.PathLike[str]) -> str | Path:
+    return given if isinstance(given, str) else Path(given).expanduser()

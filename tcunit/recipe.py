@@ -29,6 +29,27 @@ class Recipe:
     keep: bool = False
     no_cache: bool = False
     pull_policy: str = ""
+    secrets: Mapping[str, str | Path] = field(
+        default_factory=lambda: MappingProxyType({}), repr=False
+    )
+
+    def check_secrets(self) -> None:
+        """Refuse what no builder takes as a secret.
+
+        Raises:
+            DeclarationError: it has no name that a Dockerfile could use, or its file is not there.
+        """
+        for name, value in self.secrets.items():
+            if not re.fullmatch(r"[\w.-]+", name):
+                raise DeclarationError(
+                    f"secrets: {name!r} is no name for a secret: give the one of the Dockerfile's "
+                    f"'RUN --mount=type=secret,id=…'"
+                )
+            if isinstance(value, Path) and not value.is_file():
+                raise DeclarationError(
+                    f"secrets: there is no file {value.absolute()} with the secret {name!r}: give "
+                    f"the path of one, or the secret itself as a text"
+                )
 
     def places(self) -> tuple[Path, Path]:
         """The folder that the build sees, and the Dockerfile.
@@ -45,7 +66,7 @@ class Recipe:
         return root, file
 
     def options(self) -> list[Any]:
-        """What makes another image of the same files."""
+        """What makes another image of the same files; a secret is none of it, as for Docker."""
         return [self.dockerfile, self.target, dict(self.args), self.platform]
 
     @property

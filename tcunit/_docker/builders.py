@@ -19,6 +19,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from ..errors import BuildFailed, EngineError
@@ -73,11 +74,26 @@ class Job:
     platform: str | None = None
     no_cache: bool = False
     is_cancelled: Callable[[], bool] = bool
+    secrets: Mapping[str, str | Path] = field(default_factory=dict, repr=False)
 
     def mask(self, text: str) -> str:
-        """A text without the values of the arguments that are secret by their name."""
-        secret = {value for name, value in self.args.items() if is_secret(name) and value}
-        return Secrets(frozenset(secret)).mask(text)
+        """A text without secrets, and the values of arguments that are secret by their name."""
+        return self._secrets.mask(text)
+
+    @functools.cached_property
+    def _secrets(self) -> Secrets:
+        found = {value for name, value in self.args.items() if is_secret(name)}
+        for each in self.secrets.values():
+            text = each if isinstance(each, str) else each.read_text(errors="replace")
+            found |= {text.strip(), *(line.strip() for line in text.splitlines())}
+        return Secrets(frozenset(value for value in found if value))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What goes to the builder where others cannot read it."""
+        secret = {_variable(name): each for name, each in self.secrets.items()}
+        passed = {name: value for name, value in self.args.items() if _by_environment(name)}
+        return {**passed, **{name: each for name, each in secret.items() if isinstance(each, str)}}
 
 
 def why_no_buildkit(engine: Engine, settings: Settings) -> str:
@@ -219,6 +235,9 @@ def _arguments(engine: Engine, job: Job) -> list[str]:
         flags += ["--label", f"{name}={value}"]
     for name, value in job.args.items():
         flags += ["--build-arg", name if _by_environment(name) else f"{name}={value}"]
+    for name, secret in job.secrets.items():
+        source = f"env={_variable(name)}" if isinstance(secret, str) else f"src={secret.absolute()}"
+        flags += ["--secret", ",".join(map(_quoted, (f"id={name}", source)))]
     flags += ["--target", job.target] if job.target else []
     flags += ["--platform", job.platform] if job.platform else []
     flags += ["--no-cache"] if job.no_cache else []
@@ -228,6 +247,16 @@ def _arguments(engine: Engine, job: Job) -> list[str]:
 def _by_environment(name: str) -> bool:
     """Whether the value can go where others cannot read it; a variable of ours is not replaced."""
     return name not in os.environ and not name.startswith(("DOCKER_", "BUILDX_", "BUILDKIT_"))
+
+
+def _variable(secret: str) -> str:
+    """The variable by which a secret goes to the builder."""
+    return f"TCUNIT_SECRET_{secret.encode().hex()}"
+
+
+def _quoted(field: str) -> str:
+    """A field of an option that is read as a line of CSV."""
+    return '"' + field.replace('"', '""') + '"' if set(field) & set(',"') else field
 
 
 def _connection(engine: Engine) -> list[str]:
@@ -242,14 +271,14 @@ def _connection(engine: Engine) -> list[str]:
 @contextlib.contextmanager
 def _running(command: list[str], job: Job) -> Iterator[subprocess.Popen[str]]:
     """The command with the archive for its input; it ends with us."""
-    passed = {name: value for name, value in job.args.items() if _by_environment(name)}
     # An image with attestations is an index in containerd's store, another one for each build.
-    environment = {**os.environ, **passed, "DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": "default",
-                   "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}  # fmt: skip
+    ours = {"DOCKER_BUILDKIT": "1", "BUILDX_BUILDER": "default",
+            "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}  # fmt: skip
     process = subprocess.Popen(
         ["sh", "-c", _WITH_US, "sh", job.archive.name, *command],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, errors="replace", env=environment, start_new_session=True,
+        text=True, errors="replace", env={**os.environ, **job.environment, **ours},
+        start_new_session=True,
     )  # fmt: skip
     with process:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -125,6 +126,9 @@ class ClassicTest(BuildCase):
             )
         self.write(Dockerfile=f"{SMALL}FROM first\nRUN --mount=type=cache,target=/c true\n")
         self.image().build()  # which does not come to that
+        self.write(unique="another")
+        with self.assertRaisesRegex(BuildFailed, "secrets need BuildKit, which is not used: DOCK"):
+            self.image(secrets={"token": "correct-horse"}, no_cache=True).build()
 
 
 @needs_local_engine
@@ -162,6 +166,33 @@ class BuildKitTest(ClassicTest):
         )
         container = self.running(sleeper(self.image(target=None)))
         self.assertIn(self.id(), container.exec("cat /got").output.decode())
+
+    def test_secrets(self) -> None:
+        """A step has them, from a text or a file; the image and the log have not."""
+        file = self.folder.parent / 'a, "b"'
+        file.write_text("user: tester\nkey: battery-staple\n")
+        step = "RUN --mount=type=secret,id=token --mount=type=secret,id=npm.rc"
+        self.write(
+            Dockerfile=f"FROM alpine\n{step} cd /run/secrets && cat token npm.rc | md5sum >/sum\n"
+            f"{step} cat /run/secrets/*\n"
+        )
+        secrets = {"token": "correct-horse", "npm.rc": file}
+        with self.assertLogs("tcunit", "DEBUG") as logs:
+            image = self.image(target=None, secrets=secrets).build()
+        history = str(engine().client.api.history(image.name))
+        seen = [*logs.output, history, str(image.get_wrapped_image().attrs), repr(image)]
+        for each in ("correct-horse", "battery-staple", b"correct-horse".hex()):
+            self.assertNotIn(each, "\n".join(seen))
+        container = self.running(sleeper(image))
+        wanted = hashlib.md5(b"correct-horse" + file.read_bytes()).hexdigest()
+        self.assertEqual(wanted, container.exec("cat /sum").stdout.decode().split()[0])
+        self.assertEqual(0, container.exec("test ! -s /run/secrets/token").exit_code)
+
+        self.write(Dockerfile=f"FROM alpine\n{step} cat /run/secrets/*; exit 3\n")
+        with self.assertRaises(BuildFailed) as caught:
+            self.image(target=None, secrets=secrets).build()
+        self.assertRegex(str(caught.exception), r"\| .*\*\*\*")
+        self.assertNotRegex(str(caught.exception), "correct-horse|battery-staple")
 
     def test_kept_for_the_next_build(self) -> None:
         """What a step puts into the builder's cache is there for the next build."""
@@ -463,6 +494,11 @@ class BadInputTest(BuildCase):
         for image, expected in [
             (DockerImage("/no/such"), "/no/such is no folder: give the folder of the build's con"),
             (DockerImage(self.folder, dockerfile="x"), "there is no Dockerfile .*/My App/x: give"),
+            (
+                DockerImage(self.folder, secrets={"token": Path("/no/such")}),
+                "there is no file /no/such with the secret 'token'",
+            ),
+            (DockerImage(self.folder, secrets={"a,b": "c"}), "'a,b' is no name for a secret"),
         ]:
             with self.subTest(image=image), environment(DOCKER_HOST="unix:///nonexistent"):
                 with self.assertRaisesRegex(DeclarationError, expected):
