@@ -46,6 +46,7 @@ class Asked:
     remove_images: str = "built"
     dependencies: tuple[Declared, ...] = ()
     waits: Mapping[str, WaitStrategy] = field(default_factory=dict)
+    otherwise: WaitStrategy | None = None  # for services of which nothing was said
     measured: Mapping[str, Measured] = field(default_factory=dict)
 
     def check(self) -> None:

@@ -23,6 +23,7 @@ from ..masking import Secrets
 from ..ports import Port
 from ..running import RunningContainer, state_of
 from .asked import Asked, Value
+from .bases import changed_builds
 from .cli import environment_for, find_compose
 from .coverage import Measurements
 from .model import Json, Model, further_file
@@ -44,15 +45,21 @@ LONGEST_PROJECT = 40
 class StackLaunching:
     """One start of one stack.
 
+    Attributes:
+        calls: how Compose is called for it; set by :meth:`run`.
+
     Args:
         owner, stem: what the name of its project is made of.
     """
+
+    calls: Calls
 
     def __init__(self, stack: Stack, asked: Asked, launch: Launch, owner: str, stem: str) -> None:
         self.stack, self.asked, self.launch = stack, asked, launch
         self.project = _session.resource_name(owner, stem, LONGEST_PROJECT).lower()
         self.model = Model(self.project)
         self.built: Mapping[str, str] = {}  # the images that go at the end, by service
+        self._builds: Mapping[str, Json] = {}  # what they are to do otherwise, by service
         self.entry: ProjectEntry | None = None
         self.measurements: Measurements | None = None
         self.services: dict[tuple[str, int], ComposeService] = {}
@@ -66,7 +73,7 @@ class StackLaunching:
             NotReady: a service was not ready in time.
             ContainerDied: a service ended first.
         """
-        calls = self._calls()
+        self.calls = calls = self._calls()
         self.model = calls.model()
         self._check_services()
         self.measurements = Measurements(
@@ -126,7 +133,8 @@ class StackLaunching:
             self.launch.engine, PROJECT, self.project, told=[*model.names, *self.built.values()],
             images=model.images(self._resolve) if asked.remove_images == "all" else (),
         )  # fmt: skip
-        with ledger.entering(entry) as self.entry:
+        builds = changed_builds(model, self._resolve, calls.environ)
+        with ledger.entering(entry) as self.entry, builds as self._builds:
             try:
                 if self.measurements:
                     self._up_measured(calls, self.measurements)
@@ -155,7 +163,7 @@ class StackLaunching:
     def _run(self, calls: Calls, additions: Mapping[str, Json], options: list[str]) -> None:
         """Run one ``up`` to its end."""
         assert self.entry is not None
-        further = further_file(self.model, self._resolve, self.built, additions)
+        further = further_file(self.model, self._resolve, self.built, additions, self._builds)
         command = calls.up(further, options)
         self.entry.begin(command)
         run_up(command, calls, self.model, self.launch.is_cancelled)
@@ -207,7 +215,7 @@ class StackLaunching:
     def _attach_one(self, service: ComposeService, container: Resource) -> None:
         running = attached(self.launch, container, service)
         published = running.info["HostConfig"].get("PortBindings") or {}
-        default = ServiceWaitStrategy([Port.parse(each) for each in published])
+        default = self.asked.otherwise or ServiceWaitStrategy([Port.parse(p) for p in published])
         service.attach(running, self.asked.waits.get(service.service, default))
 
     def _await_ready(self) -> None:

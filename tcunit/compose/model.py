@@ -125,6 +125,7 @@ def further_file(
     resolve: Callable[[str], str],
     built: Mapping[str, str],
     additions: Mapping[str, Json] = MappingProxyType({}),
+    builds: Mapping[str, Json] = MappingProxyType({}),
 ) -> str:
     """The file that is to be read after the user's: our labels, and the names of images.
 
@@ -132,6 +133,7 @@ def further_file(
         resolve: what an image is called here, where it is not built.
         built: the images that are to be known for ours, by the service that builds them.
         additions: what services are to have more.
+        builds: what the builds of services are to do otherwise.
     """
     services: dict[str, Json] = {}
     for name, each in model.services.items():
@@ -139,10 +141,12 @@ def further_file(
         services[name] = {**additions.get(name, {}), "labels": labels}
         if each.get("image") and "build" not in each:
             services[name]["image"] = resolve(each["image"])
+    for name, change in builds.items():
+        services[name]["build"] = dict(change)
     for name, image in built.items():
         # The project's label, too, because not every builder has it from Compose.
         of_image = {**_session.labels(image), _session.PROJECT_LABEL: model.project}
-        services[name]["build"] = {"labels": of_image}
+        services[name].setdefault("build", {})["labels"] = of_image
     return json.dumps(
         {
             "services": services,

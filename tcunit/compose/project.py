@@ -56,9 +56,15 @@ class Calls:
     given: Mapping[str, str]
     environ: Mapping[str, str]
 
+    def words(self) -> list[str]:
+        """The command with all that names the project."""
+        files = [word for each in self.files for word in ("-f", str(each))]
+        fixed = ["--ansi", "never", "--project-name", self.project]
+        return [*self.compose.words, *fixed, *self.options, *files]
+
     def model(self) -> Model:
         """What the files mean; raises ComposeError with what Compose says is wrong with them."""
-        words = [*self._words(), "config", "--format", "json", *self.services]
+        words = [*self.words(), "config", "--format", "json", *self.services]
         try:
             done = subprocess.run(
                 words, stdin=subprocess.DEVNULL, capture_output=True, env=dict(self.environ),
@@ -77,7 +83,7 @@ class Calls:
     def up(self, further: str, options: Sequence[str]) -> Command:
         """The command that creates and starts everything; not run yet."""
         detached = [] if "--no-start" in options else ["--detach"]
-        words = [*self._words(), "-f", "-", "up", *detached, *options, *self.services]
+        words = [*self.words(), "-f", "-", "up", *detached, *options, *self.services]
         return Command(words, self.environ, further)
 
     def secrets(self, model: Model) -> Secrets:
@@ -87,11 +93,6 @@ class Calls:
     def why_failed(self, command: Command, model: Model) -> str:
         """What to say of an ``up`` that failed."""
         return self._failed("up", command.code, command.said, self.secrets(model))
-
-    def _words(self) -> list[str]:
-        files = [word for each in self.files for word in ("-f", str(each))]
-        fixed = ["--ansi", "never", "--project-name", self.project]
-        return [*self.compose.words, *fixed, *self.options, *files]
 
     def _failed(self, verb: str, code: int, said: str, secrets: Secrets) -> str:
         lines = [line.rstrip() for line in secrets.mask(said).splitlines()]

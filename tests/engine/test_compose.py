@@ -290,6 +290,12 @@ class FilesTest(EngineTest):
             self.addCleanup(engine().images.remove, image)
         self.assertEqual(1, len(engine().client.api.images(image)))
 
+    def test_bases(self) -> None:
+        """What is built starts from images under the names that they have here."""
+        with ComposeStack(FILES / "bases.yml") as stack:
+            names = set(stack["other"].exec(["ls", "/context"]).output.decode().split())
+        self.assertLessEqual({"Dockerfile", "Other"}, names)
+
 
 class ReadyTest(EngineTest):
     """When a service counts as ready, and what is said when it is not."""

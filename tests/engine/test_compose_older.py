@@ -8,17 +8,18 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from tcunit import ComposeStack, wait
+from tcunit import ComposeStack, ContainerAssertionsMixin, wait
 from tcunit.compose.cli import find_compose
 from tests.stand_ins.debian import NotDebian, unpack
 
 from .helpers import EngineTest, environment, page
 
-SHOP = Path(__file__).with_name("compose") / "shop.yml"
+FILES = Path(__file__).with_name("compose")
+SHOP = FILES / "shop.yml"
 PROGRAM = "usr/libexec/docker/cli-plugins/docker-compose"
 
 
-class OlderTest(EngineTest):
+class OlderTest(ContainerAssertionsMixin, EngineTest):
     """One stack by the command alone, one by Docker's own, whose plugin it is."""
 
     folder: Path
@@ -40,6 +41,8 @@ class OlderTest(EngineTest):
             self.assertEqual(200, page(stack["web"].endpoint(80)))
             self.assertEqual(5, len(stack.containers))
             self.assertIn(b"counted the tea", stack["job"].get_logs()[0])
+        with ComposeStack(FILES / "bases.yml") as stack:
+            self.assertExec(stack["other"], ["ls", "/context/Other"])
 
     def test_alone(self) -> None:
         """``docker-compose``, named by ``TCUNIT_COMPOSE``."""
