@@ -50,8 +50,8 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     copying                   files copied into a container that exists, and out of it
     container                 what users declare and start
     modules                   ready-made containers
-    adapters                  things of other libraries that one can declare
     compose                   stacks of services that Docker Compose makes
+    adapters                  things of other libraries that one can declare
     mixins                    class fixture, connection, assertions: what a test class inherits
     case                      ContainerTestCase: reads as the whole story
     async_case                its asyncio twin

@@ -9,7 +9,7 @@ from typing import Any
 from ..lifecycle.declared import Declared, adopts, declared
 from ..network import Network
 from .foreign import ForeignContainer
-from .library import STANDS_FOR_IT, is_foreign, is_idle, is_idle_network
+from .library import STANDS_FOR_IT, is_compose, is_foreign, is_idle, is_idle_network
 
 
 def adopt_foreign(cls: type) -> None:
@@ -46,8 +46,16 @@ def _declaration_of(thing: Any) -> Declared | None:
         make: Callable[[], Declared] = partial(ForeignContainer, thing)
     elif is_idle_network(thing):
         make = partial(Network, docker_network_kw=thing._docker_network_kw)
+    elif is_compose(thing):
+        make = partial(_stack_of, thing)
     else:
         return None
     found: Declared = vars(thing).get(STANDS_FOR_IT) or make()
     vars(thing)[STANDS_FOR_IT] = found
     return found
+
+
+def _stack_of(thing: Any) -> Declared:
+    from .compose import ForeignCompose  # which few have
+
+    return ForeignCompose(thing)

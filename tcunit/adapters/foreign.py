@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 from .. import timings
 from .._docker.refusals import NotThere, translated
@@ -28,8 +28,8 @@ from ..lifecycle.declared import Launch, declared
 from ..measured import Measured
 from ..network import Network
 from ..request import ContainerRequest
-from ..running import not_started
 from ..wait import WaitStrategy
+from .adapting import Adapting, causes_of
 from .client import Guest, client_for
 from .library import (
     Unreaped,
@@ -47,7 +47,7 @@ T = TypeVar("T")
 ANONYMOUS = "a container of testcontainers-python"
 
 
-class ForeignContainer(DockerContainer, Generic[T]):
+class ForeignContainer(Adapting[T], DockerContainer):
     """A container of testcontainers-python, made and started when its turn comes.
 
     ``ForeignContainer(KafkaContainer, "confluentinc/cp-kafka:7.6.0")``,
@@ -83,25 +83,8 @@ class ForeignContainer(DockerContainer, Generic[T]):
 
     def _reset(self) -> None:
         super()._reset()
-        self._foreign: Any = None
+        self._foreign = None
         self._guest: Guest | None = None
-
-    @property
-    def foreign(self) -> T:
-        """The library's own object; raises NotStarted before the start."""
-        if self._foreign is None:
-            raise not_started(f"{self.label} ({self._request.image})", self.scope)
-        found: T = self._foreign
-        return found
-
-    def __getattr__(self, name: str) -> Any:
-        foreign = None if name.startswith("_") else vars(self).get("_foreign")
-        if foreign is not None:
-            return getattr(foreign, name)
-        raise AttributeError(
-            f"{type(self).__name__} has no attribute {name!r} of its own; those of what it adapts "
-            f"can be read when that is started"
-        )
 
     # -- in a set ---------------------------------------------------------------------------------
 
@@ -171,7 +154,7 @@ class ForeignContainer(DockerContainer, Generic[T]):
             with translated(f"{self.label} could not be started"):
                 yield
         except Exception as error:
-            for each in _causes(error):
+            for each in causes_of(error):
                 if isinstance(each, TcunitError):
                     raise each from None
             if reason := guest.why_it_failed():
@@ -233,11 +216,3 @@ def _name_of(make: Any) -> str:
         return without_prefix(make.image)
     name = str(getattr(make, "__name__", ""))
     return name if name.isidentifier() else ANONYMOUS
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error, and what it came from."""
-    found: BaseException | None = error
-    while found is not None:
-        yield found
-        found = found.__cause__

@@ -22,6 +22,7 @@ OLDEST = (4, 9)
 INSTALL = "install it with: pip install 'tcunit[testcontainers]'"
 CONTAINERS = "testcontainers.core.container"
 NETWORKS = "testcontainers.core.network"
+COMPOSE = "testcontainers.compose.compose"
 
 STANDS_FOR_IT = "_tcunit_declaration"
 """The attribute of an object that has the declaration which stands for it."""
@@ -65,6 +66,12 @@ def is_idle_network(value: Any) -> bool:
     """Whether something is a network of testcontainers-python that was not created."""
     module = sys.modules.get(NETWORKS)
     return module is not None and isinstance(value, module.Network) and value._network is None
+
+
+def is_compose(value: Any) -> bool:
+    """Whether something is a ``DockerCompose`` of testcontainers-python."""
+    module = sys.modules.get(COMPOSE)
+    return module is not None and isinstance(value, module.DockerCompose)
 
 
 def twin_of(container: Any) -> Any:
