@@ -26,7 +26,7 @@ from .documents import blocks_of
 from .helpers import ROOT, EngineTest
 
 DOCS = ROOT / "docs"
-OURS = {**vars(tcunit), "modules": tcunit.modules}
+OURS = {**{name: getattr(tcunit, name) for name in tcunit.__all__}, "modules": tcunit.modules}
 # The README and the page about images have errors that must come, too, and that about Django has
 # parts of a project: see test_readme and test_django.
 ELSEWHERE = {"django.md", "images.md"}
@@ -137,6 +137,7 @@ class NamesTest(unittest.TestCase):
 
     def library(self) -> dict[str, Any]:
         """The names of testcontainers-python."""
+        from testcontainers import compose
         from testcontainers.community import postgres, redis
         from testcontainers.core import container, network, wait_strategies, waiting_utils
 
@@ -144,7 +145,8 @@ class NamesTest(unittest.TestCase):
             warnings.simplefilter("ignore", DeprecationWarning)
             from testcontainers.community import nginx
         found: dict[str, Any] = {}
-        for each in (waiting_utils, wait_strategies, container, network, postgres, redis, nginx):
+        parts = (waiting_utils, wait_strategies, container, network, compose)
+        for each in (*parts, postgres, redis, nginx):
             found.update(vars(each))
         return found
 
