@@ -14,7 +14,15 @@ from typing import Any
 
 from .. import _session, timings
 from .._docker import Resource
-from ..errors import ComposeError, DeclarationError, EngineError, StartCancelled, StartErrors
+from ..errors import (
+    ComposeError,
+    DeclarationError,
+    EngineError,
+    ImageNotFound,
+    StartCancelled,
+    StartErrors,
+)
+from ..fetching import fetched
 from ..images import resolved_name
 from ..late import made
 from ..lifecycle.declared import Declared, Launch
@@ -22,6 +30,7 @@ from ..lifecycle.ledger import CONTAINER, IMAGE, NETWORK, PROJECT, VOLUME, Entry
 from ..masking import Secrets
 from ..ports import Port
 from ..running import RunningContainer, state_of
+from ..settings import AUTH_CONFIG, PULL_POLICY
 from .asked import Asked, Value
 from .bases import changed_builds
 from .cli import environment_for, find_compose
@@ -80,6 +89,8 @@ class StackLaunching:
             self.asked.measured, self.launch.measured, self.model, self.stack.label
         )
         self.launch.admit(self.stack.label)
+        with timings.spent("pull"):
+            self._pull()
         with timings.spent("create"):
             self._up(calls)
         self._attach()
@@ -125,6 +136,28 @@ class StackLaunching:
                     f"but {', '.join(sorted(self.model.services))}. Is it in services=… and its "
                     f"profile in profiles=…?"
                 )
+
+    def _pull(self) -> None:
+        """Pull what is missing by credentials that Compose may not find.
+
+        Compose 2.26 does not read ``DOCKER_AUTH_CONFIG`` (5 does), and none reads our properties.
+        What cannot be pulled so is left to Compose, which says why.
+        """
+        settings = self.launch.settings
+        policy = self.asked.pull or settings.get(PULL_POLICY)
+        if policy == "never" or not settings.get(AUTH_CONFIG):
+            return
+        jobs = [functools.partial(self._fetch, *each) for each in self.model.pulled]
+        if errors := side_by_side(jobs):
+            raise errors[0]
+
+    def _fetch(self, image: str, platform: str | None) -> None:
+        launch = self.launch
+        with contextlib.suppress(ImageNotFound):
+            fetched(
+                launch.engine, launch.settings, image, platform=platform, policy="missing",
+                is_cancelled=launch.is_cancelled,
+            )  # fmt: skip
 
     def _up(self, calls: Calls) -> None:
         asked, model = self.asked, self.model

@@ -73,6 +73,19 @@ class Model:
             if each.get("image")
         ]
 
+    @property
+    def pulled(self) -> set[tuple[str, str | None]]:
+        """The images that Compose would pull, each with the platform that is asked for."""
+        every = self.services.values()
+        made = {each.get("image") for each in every if "build" in each}
+        return {
+            (str(each["image"]), each.get("platform"))
+            for each in every
+            if each.get("image")
+            and each["image"] not in made
+            and each.get("pull_policy") not in ("never", "build")
+        }
+
     def name_of(self, service: str) -> str:
         """The name of a service's containers, without their number."""
         return str(self.services[service].get("container_name") or f"{self.project}-{service}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
@@ -10,9 +11,11 @@ from pathlib import Path
 
 from tcunit import ComposeStack, ContainerAssertionsMixin, wait
 from tcunit.compose.cli import find_compose
+from tcunit.errors import ComposeError
 from tests.stand_ins.debian import NotDebian, unpack
 
 from .helpers import EngineTest, environment, page
+from .registry import address, encoded, forget, push, registry
 
 FILES = Path(__file__).with_name("compose")
 SHOP = FILES / "shop.yml"
@@ -48,6 +51,24 @@ class OlderTest(ContainerAssertionsMixin, EngineTest):
         """``docker-compose``, named by ``TCUNIT_COMPOSE``."""
         with environment(TCUNIT_COMPOSE=str(self.folder / PROGRAM)):
             self.assert_makes_a_stack()
+
+    def test_credentials(self) -> None:
+        """Those of ``DOCKER_AUTH_CONFIG``, which this one does not read."""
+        password, folder = "correct-horse", self.folder / "empty"
+        folder.mkdir()
+        with registry(password) as server:
+            name = f"{address(server)}/tea/app:1"
+            push(name, password)
+            self.addCleanup(forget, name)
+            config = json.dumps({"auths": {address(server): {"auth": encoded(password)}}})
+            file = folder / "compose.yml"
+            file.write_text(f"services: {{app: {{image: '{name}', command: [sleep, '99']}}}}")
+            command = str(self.folder / PROGRAM)
+            with environment(TCUNIT_COMPOSE=command, DOCKER_CONFIG=str(folder)):
+                with self.assertRaisesRegex(ComposeError, "no basic auth credentials"):
+                    ComposeStack(file).start()
+                with environment(DOCKER_AUTH_CONFIG=config), ComposeStack(file) as stack:
+                    self.assertRunning(stack["app"])
 
     @unittest.skipUnless(shutil.which("docker"), "Docker's own command is not installed")
     def test_plugin(self) -> None:
