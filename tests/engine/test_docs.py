@@ -139,13 +139,13 @@ class NamesTest(unittest.TestCase):
         """The names of testcontainers-python."""
         from testcontainers import compose
         from testcontainers.community import postgres, redis
-        from testcontainers.core import container, network, wait_strategies, waiting_utils
+        from testcontainers.core import container, image, network, wait_strategies, waiting_utils
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             from testcontainers.community import nginx
         found: dict[str, Any] = {}
-        parts = (waiting_utils, wait_strategies, container, network, compose)
+        parts = (waiting_utils, wait_strategies, container, image, network, compose)
         for each in (*parts, postgres, redis, nginx):
             found.update(vars(each))
         return found
