@@ -79,9 +79,13 @@ class Asked:
         as_it_is = ["--no-recreate", "--no-build", "--pull", "never"]
         return [*as_it_is, *self._waiting(settings), *self._scale()]
 
-    def _about_images(self, settings: Settings) -> list[str]:
+    def policy(self, settings: Settings) -> str:
+        """The pull policy for all services; empty where each service's own holds."""
         policy = settings.find(PULL_POLICY)
-        pull = self.pull or ("" if policy.is_default else policy.value)
+        return self.pull or ("" if policy.is_default else policy.value)
+
+    def _about_images(self, settings: Settings) -> list[str]:
+        pull = self.policy(settings)
         return [
             "--quiet-pull",
             *(["--build"] if self.build else []),

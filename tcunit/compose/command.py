@@ -35,6 +35,7 @@ class Command:
         self.was_cut = False
         self.code = -1
         self.said = ""
+        self.hear: Callable[[str], object] = str  # each line as it comes
 
     def run(self, is_cancelled: Callable[[], bool] = bool) -> None:
         """Run it to its end, or until it is not wanted any more."""
@@ -104,8 +105,11 @@ class Command:
 
     def _collect(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
-        with process.stdout:
-            self.said = process.stdout.read().decode(errors="replace")
+        with process.stdout as raw, open(raw.fileno(), "rb", closefd=False) as lines:
+            for line in lines:
+                text = line.decode(errors="replace")
+                self.said += text
+                self.hear(text.rstrip())
         self.code = process.wait()
         with self._lock:
             self._ended.set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .. import _session, timings
@@ -18,25 +18,25 @@ from ..errors import (
     ComposeError,
     DeclarationError,
     EngineError,
-    ImageNotFound,
     StartCancelled,
     StartErrors,
 )
-from ..fetching import fetched
 from ..images import resolved_name
 from ..late import made
 from ..lifecycle.declared import Declared, Launch
 from ..lifecycle.ledger import CONTAINER, IMAGE, NETWORK, PROJECT, VOLUME, Entry, ledger
 from ..masking import Secrets
 from ..ports import Port
+from ..progress import board
 from ..running import RunningContainer, state_of
-from ..settings import AUTH_CONFIG, PULL_POLICY
 from .asked import Asked, Value
 from .bases import changed_builds
 from .cli import environment_for, find_compose
+from .command import Command
 from .coverage import Measurements
 from .model import Json, Model, further_file
 from .project import Calls, ProjectEntry, run_up, side_by_side
+from .pulling import pull
 from .service import (
     NUMBER_LABEL,
     ONE_OFF_LABEL,
@@ -90,7 +90,7 @@ class StackLaunching:
         )
         self.launch.admit(self.stack.label)
         with timings.spent("pull"):
-            self._pull()
+            pull(self.model, self.asked, self.launch)
         with timings.spent("create"):
             self._up(calls)
         self._attach()
@@ -137,28 +137,6 @@ class StackLaunching:
                     f"profile in profiles=…?"
                 )
 
-    def _pull(self) -> None:
-        """Pull what is missing by credentials that Compose may not find.
-
-        Compose 2.26 does not read ``DOCKER_AUTH_CONFIG`` (5 does), and none reads our properties.
-        What cannot be pulled so is left to Compose, which says why.
-        """
-        settings = self.launch.settings
-        policy = self.asked.pull or settings.get(PULL_POLICY)
-        if policy == "never" or not settings.get(AUTH_CONFIG):
-            return
-        jobs = [functools.partial(self._fetch, *each) for each in self.model.pulled]
-        if errors := side_by_side(jobs):
-            raise errors[0]
-
-    def _fetch(self, image: str, platform: str | None) -> None:
-        launch = self.launch
-        with contextlib.suppress(ImageNotFound):
-            fetched(
-                launch.engine, launch.settings, image, platform=platform, policy="missing",
-                is_cancelled=launch.is_cancelled,
-            )  # fmt: skip
-
     def _up(self, calls: Calls) -> None:
         asked, model = self.asked, self.model
         self.built = model.built if asked.remove_images != "none" else {}
@@ -194,12 +172,30 @@ class StackLaunching:
         self._run(calls, additions, self.asked.options_of_start(self.launch.settings))
 
     def _run(self, calls: Calls, additions: Mapping[str, Json], options: list[str]) -> None:
-        """Run one ``up`` to its end."""
+        """Run one ``up`` to its end, and show what it builds."""
         assert self.entry is not None
         further = further_file(self.model, self._resolve, self.built, additions, self._builds)
         command = calls.up(further, options)
         self.entry.begin(command)
-        run_up(command, calls, self.model, self.launch.is_cancelled)
+        with self._shown(command, calls, options):
+            run_up(command, calls, self.model, self.launch.is_cancelled)
+
+    @contextlib.contextmanager
+    def _shown(self, command: Command, calls: Calls, options: list[str]) -> Iterator[None]:
+        """Show the progress of what an ``up`` builds, if that is anything."""
+        has, anew = self.launch.engine.images.has, "--build" in options
+        names = [
+            f"{self.stack.label}.{name}"
+            for name, each in self.model.services.items()
+            if "build" in each and (anew or name in self.model.built or not has(each["image"]))
+        ]
+        if not names or "--no-build" in options:
+            yield
+            return
+        mask = calls.secrets(self.model).mask
+        with board.task("building", "built", ", ".join(names)) as task:
+            command.hear = lambda line: task.at(mask(line))
+            yield
 
     def _resolve(self, image: str) -> str:
         return resolved_name(image, self.launch.settings)

@@ -74,17 +74,10 @@ class Model:
         ]
 
     @property
-    def pulled(self) -> set[tuple[str, str | None]]:
-        """The images that Compose would pull, each with the platform that is asked for."""
+    def made(self) -> set[str]:
+        """The names in the file of images that are built."""
         every = self.services.values()
-        made = {each.get("image") for each in every if "build" in each}
-        return {
-            (str(each["image"]), each.get("platform"))
-            for each in every
-            if each.get("image")
-            and each["image"] not in made
-            and each.get("pull_policy") not in ("never", "build")
-        }
+        return {str(each["image"]) for each in every if "build" in each and each.get("image")}
 
     def name_of(self, service: str) -> str:
         """The name of a service's containers, without their number."""

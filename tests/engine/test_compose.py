@@ -28,6 +28,7 @@ from tcunit.errors import (
     ComposeError,
     ContainerDied,
     DeclarationError,
+    ImageNotFound,
     NotReady,
     NotStarted,
     PortNotExposed,
@@ -292,9 +293,13 @@ class FilesTest(EngineTest):
 
     def test_bases(self) -> None:
         """What is built starts from images under the names that they have here."""
-        with ComposeStack(FILES / "bases.yml") as stack:
+        with (
+            self.assertLogs("tcunit", "INFO") as logs,
+            ComposeStack(FILES / "bases.yml") as stack,
+        ):
             names = set(stack["other"].exec(["ls", "/context"]).output.decode().split())
         self.assertLessEqual({"Dockerfile", "Other"}, names)
+        self.assertRegex(logs.output[0], r"built bases\.yml\.other \(\d+\.\d s\)")
 
 
 class ReadyTest(EngineTest):
@@ -366,9 +371,15 @@ class RefusedTest(EngineTest):
         self.assertIn("name the image", self.refused(ComposeStack(FILES / "unset.yml")))
 
     def test_an_image_that_is_not_there(self) -> None:
-        """What the engine says is shown."""
+        """It is the error of any image; with the policy ``never``, Compose's."""
+        for pull in ("missing", "always"):
+            stack = ComposeStack(
+                FILES / "unset.yml", env={"IMAGE": "localhost:9/no/such"}, pull=pull
+            )
+            with self.assertRaisesRegex(ImageNotFound, "localhost:9/no/such:latest is not on the"):
+                stack.start()
         stack = ComposeStack(
-            FILES / "unset.yml", env={"IMAGE": "localhost:9/no/such"}, pull="missing"
+            FILES / "unset.yml", env={"IMAGE": "localhost:9/no/such"}, pull="never"
         )
         self.assertIn("localhost:9", self.refused(stack))
 

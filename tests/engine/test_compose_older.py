@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tcunit import ComposeStack, ContainerAssertionsMixin, wait
 from tcunit.compose.cli import find_compose
-from tcunit.errors import ComposeError
+from tcunit.errors import ImageNotFound
 from tests.stand_ins.debian import NotDebian, unpack
 
 from .helpers import EngineTest, environment, page
@@ -53,7 +53,7 @@ class OlderTest(ContainerAssertionsMixin, EngineTest):
             self.assert_makes_a_stack()
 
     def test_credentials(self) -> None:
-        """Those of ``DOCKER_AUTH_CONFIG``, which this one does not read."""
+        """Those of ``DOCKER_AUTH_CONFIG``, which this one does not read; what is pulled is told."""
         password, folder = "correct-horse", self.folder / "empty"
         folder.mkdir()
         with registry(password) as server:
@@ -65,10 +65,12 @@ class OlderTest(ContainerAssertionsMixin, EngineTest):
             file.write_text(f"services: {{app: {{image: '{name}', command: [sleep, '99']}}}}")
             command = str(self.folder / PROGRAM)
             with environment(TCUNIT_COMPOSE=command, DOCKER_CONFIG=str(folder)):
-                with self.assertRaisesRegex(ComposeError, "no basic auth credentials"):
+                with self.assertRaisesRegex(ImageNotFound, "no basic auth credentials"):
                     ComposeStack(file).start()
-                with environment(DOCKER_AUTH_CONFIG=config), ComposeStack(file) as stack:
-                    self.assertRunning(stack["app"])
+                with environment(DOCKER_AUTH_CONFIG=config), self.assertLogs("tcunit") as logs:
+                    with ComposeStack(file) as stack:
+                        self.assertRunning(stack["app"])
+                self.assertIn(f"pulled {name} ", logs.output[0])
 
     @unittest.skipUnless(shutil.which("docker"), "Docker's own command is not installed")
     def test_plugin(self) -> None:
