@@ -7,6 +7,7 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     settings                  every environment variable and property, read on demand
     ports  images             "443/tcp" and its like; names of images
     log                       the logger
+    jobs                      several jobs at once
     timings                   where the time of a run goes, written down
     masking                   secrets, kept out of what is written down
     dockerfile                what a Dockerfile starts from

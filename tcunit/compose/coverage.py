@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ..errors import EngineError, StartError
+from ..jobs import side_by_side
 from ..measured import Measured
 from ..measuring import FOLDER, Measurement, environment, measurement_of
 from ..running import RunningContainer
 from .model import Model, plain
-from .project import side_by_side
 from .service import ComposeService
 
 Json = dict[str, Any]

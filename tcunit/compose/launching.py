@@ -22,6 +22,7 @@ from ..errors import (
     StartErrors,
 )
 from ..images import resolved_name
+from ..jobs import side_by_side
 from ..late import made
 from ..lifecycle.declared import Declared, Launch
 from ..lifecycle.ledger import CONTAINER, IMAGE, NETWORK, PROJECT, VOLUME, Entry, ledger
@@ -35,7 +36,7 @@ from .cli import environment_for, find_compose
 from .command import Command
 from .coverage import Measurements
 from .model import Json, Model, further_file
-from .project import Calls, ProjectEntry, run_up, side_by_side
+from .project import Calls, ProjectEntry, run_up
 from .pulling import pull
 from .service import (
     NUMBER_LABEL,

@@ -7,22 +7,20 @@ with calls to the engine, so that the removal is the same in every net and needs
 from __future__ import annotations
 
 import contextlib
-import functools
 import re
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .._docker import KINDS, Engine, Resource
+from .._docker import Resource
 from .._session import PROJECT_LABEL, is_ours
 from ..errors import ComposeError, EngineError, StartCancelled
 from ..lifecycle.ledger import LATE, PAUSE, Entry
 from ..log import debug
 from ..masking import Secrets
-from ..reapers.sweep import remove
+from ..reapers.sweep import remove_all
 from .cli import Compose
 from .command import Command
 from .model import Model, secrets_of
@@ -150,8 +148,8 @@ class ProjectEntry(Entry):
         was_cut = self.command is not None and self.command.was_cut
         deadline = time.monotonic() + (LATE if was_cut else 0.0)
         while True:
-            found = self.found()
-            remove_all(self.engine, found)
+            if left := remove_all(self.engine, self.found()):
+                raise EngineError("; ".join(str(error) for _, error in left))
             if time.monotonic() >= deadline:
                 break
             time.sleep(PAUSE)
@@ -163,42 +161,6 @@ class ProjectEntry(Entry):
         """What is there of it."""
         found = self.engine.labelled(f"{PROJECT_LABEL}={self.name}")
         return [each for each in found if is_ours(each.name, each.labels)]
-
-
-def remove_all(engine: Engine, resources: Sequence[Resource]) -> None:
-    """Remove resources, those of a kind side by side; raises EngineError of what is left."""
-    problems: list[Exception] = []
-    for kind in KINDS:
-        of_kind = [each for each in resources if each.kind == kind]
-        problems += side_by_side([functools.partial(remove, engine, each) for each in of_kind])
-    if problems:
-        raise EngineError("; ".join(map(str, problems)))
-
-
-def side_by_side(jobs: Sequence[Callable[[], None]]) -> list[Exception]:
-    """Do some jobs, each in a thread, and return their errors.
-
-    Plain threads, because executors refuse to work when the interpreter ends.
-    """
-    errors: list[Exception] = []
-
-    def do(job: Callable[[], None]) -> None:
-        try:
-            job()
-        except Exception as error:
-            errors.append(error)
-
-    threads = [
-        threading.Thread(target=do, args=(job,), name="tcunit-compose", daemon=True)
-        for job in jobs[1:]
-    ]
-    for thread in threads:
-        thread.start()
-    for job in jobs[:1]:  # a single one needs no thread
-        do(job)
-    for thread in threads:
-        thread.join()
-    return errors
 
 
 def run_up(command: Command, calls: Calls, model: Model, is_cancelled: Callable[[], bool]) -> None:

@@ -10,10 +10,10 @@ import functools
 
 from ..errors import StartCancelled
 from ..fetching import fetched
+from ..jobs import side_by_side
 from ..lifecycle.declared import Launch
 from .asked import Asked
 from .model import Model
-from .project import side_by_side
 
 USUAL = (None, "", "missing", "if_not_present")
 

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from ..errors import DeclarationError
+from ..jobs import side_by_side
 from ..lifecycle.alone import StartsAlone
 from ..lifecycle.declared import Declared, Launch, dependencies, owner_of
 from ..lifecycle.ledger import Entry, ledger
@@ -154,8 +155,6 @@ class ComposeStack(StartsAlone):
             force: kill its containers; otherwise they are asked to end and have 10 s for it.
         """
         if not force and self._is_started:
-            from .project import side_by_side
-
             for entry in self.kept():
                 entry.take_leave()
             running = [each.running for each in self.containers]

@@ -17,12 +17,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from .. import timings
 from .._docker import Engine, NameTaken, NotThere
 from .._session import is_ours
 from ..errors import EngineError
+from ..jobs import side_by_side
 from ..reapers import reapers
 from ..reapers.shares import Share
 from ..settings import Settings
@@ -34,6 +36,7 @@ REMOVAL_ORDER = (CONTAINER, PROJECT, NETWORK, VOLUME, IMAGE)
 IN_FLIGHT = 10.0  # how long a removal waits for the create that is under way, in seconds
 LATE = 1.0  # how long after its sender gave up a create may still succeed, in seconds
 PAUSE = 0.05
+WIDTH = 8  # how many are removed at once when the process ends
 
 
 class Terminated(KeyboardInterrupt):
@@ -193,12 +196,22 @@ class Ledger:
 
     def clear(self) -> None:
         """Remove everything that is left; what cannot be removed is told on stderr."""
-        for entry in self.remaining():
-            try:
-                with timings.spent("tear-down", *entry.timed_for):
-                    self.remove(entry)
-            except EngineError as error:
-                print(f"tcunit: {entry.kind} {entry.name} is left behind: {error}", file=sys.stderr)
+        remaining = self.remaining()
+        for kind in REMOVAL_ORDER:
+            these = [each for each in remaining if each.kind == kind]
+            # What has something to do before may need the others for that.
+            for each in [each for each in these if each.before_removal]:
+                self._clear(each)
+                these.remove(each)
+            if errors := side_by_side([partial(self._clear, each) for each in these], WIDTH):
+                raise errors[0]
+
+    def _clear(self, entry: Entry) -> None:
+        try:
+            with timings.spent("tear-down", *entry.timed_for):
+                self.remove(entry)
+        except EngineError as error:
+            print(f"tcunit: {entry.kind} {entry.name} is left behind: {error}", file=sys.stderr)
 
     def expect_signals(self) -> None:
         """Let SIGTERM end the interpreter in order, where it would have ended it at once.

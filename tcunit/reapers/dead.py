@@ -51,7 +51,7 @@ def remove_remains(engine: Engine, remains: Remains) -> list[Resource]:
     """Remove what a session left, unless it lives; returns what could not be removed."""
     if is_alive(remains.session):
         return remains.resources
-    left = remove_all(engine, remains.resources)
+    left = [each for each, _ in remove_all(engine, remains.resources)]
     if not left:
         lock_path(remains.session).unlink(missing_ok=True)
     return left

@@ -6,12 +6,14 @@ first listing. So a sweep looks again until nothing has been seen for a while.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Collection, Sequence
 
 from .._docker import KINDS, Engine, Resource
 from .._session import LABEL_ROOT, NAME_LABEL, SESSION_LABEL, bears_its_name
 from ..errors import EngineError
+from ..jobs import side_by_side
 
 QUIET = 0.5
 UNANSWERED = 5.0
@@ -52,16 +54,22 @@ def ryuks_of(engine: Engine, session: str = "") -> list[Resource]:
     ]
 
 
-def remove_all(engine: Engine, resources: Sequence[Resource]) -> list[Resource]:
-    """Remove resources, containers first; returns those that could not be removed yet."""
-    left: list[Resource] = []
-    from concurrent.futures import ThreadPoolExecutor
+def remove_all(engine: Engine, resources: Sequence[Resource]) -> list[tuple[Resource, EngineError]]:
+    """Remove resources, containers first; returns those that could not be removed yet, and why."""
+    left: list[tuple[Resource, EngineError]] = []
 
-    with ThreadPoolExecutor(WIDTH) as workers:
-        for kind in KINDS:
-            these = [each for each in resources if each.kind == kind]
-            done = workers.map(lambda each: _is_removed(engine, each), these)
-            left += [each for each, gone in zip(these, done, strict=True) if not gone]
+    def try_to_remove(resource: Resource) -> None:
+        try:
+            remove(engine, resource)
+        except EngineError as error:
+            left.append((resource, error))
+
+    for kind in KINDS:
+        these = [each for each in resources if each.kind == kind]
+        if errors := side_by_side(
+            [functools.partial(try_to_remove, each) for each in these], WIDTH
+        ):
+            raise errors[0]
     return left
 
 
@@ -102,7 +110,7 @@ def sweep(
             remove_all(engine, seen)
             quiet_since = time.monotonic()
         elif time.monotonic() - quiet_since >= (UNANSWERED if awaited else QUIET):
-            seen = remove_all(engine, ryuks)
+            seen = [each for each, _ in remove_all(engine, ryuks)]
             if not seen:
                 return []
         time.sleep(PAUSE)
@@ -113,11 +121,3 @@ def remove(engine: Engine, resource: Resource) -> None:
     """Remove a resource; an image that somebody else's container uses only loses its name."""
     name = resource.name if resource.kind == "image" else resource.id
     engine.remove(resource.kind, name, force=True)
-
-
-def _is_removed(engine: Engine, resource: Resource) -> bool:
-    try:
-        remove(engine, resource)
-    except EngineError:
-        return False
-    return True

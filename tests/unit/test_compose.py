@@ -23,7 +23,7 @@ from tcunit.compose.cli import engine_variables, find_compose
 from tcunit.compose.command import Command
 from tcunit.compose.coverage import Measurements, mounted
 from tcunit.compose.model import Model, further_file, secrets_of
-from tcunit.compose.project import ProjectEntry, side_by_side
+from tcunit.compose.project import ProjectEntry
 from tcunit.compose.service import ServiceWaitStrategy
 from tcunit.errors import ComposeError, ContainerDied, DeclarationError, SealedError
 from tcunit.lifecycle.ledger import PROJECT
@@ -471,17 +471,6 @@ class CommandTest(unittest.TestCase):
         process.kill()
         for pid in pids:
             self.until_gone(pid)
-
-    def test_side_by_side(self) -> None:
-        """All jobs are done, whatever becomes of the others, and all errors are had."""
-        both = threading.Barrier(2, timeout=20)
-
-        def job() -> None:
-            both.wait()
-            raise ValueError("so")
-
-        self.assertEqual(["so", "so"], [str(each) for each in side_by_side([job, job])])
-        self.assertEqual([], side_by_side([]))
 
 
 class ReadyTest(unittest.TestCase):
