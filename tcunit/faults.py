@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .awaiting import WithOrAsyncWith, with_or_async_with
-from .errors import EngineError, FaultError, NotReady
+from .errors import EngineError, FaultError, NotReady, StartError
+from .log import warn
 from .network import Network
 from .options import ContainerOptions
 from .reach import beside, networks_of
@@ -55,6 +56,30 @@ class Faults(ContainerOptions):
         """
         with self.stopped(timeout):
             pass
+
+    def revive(self) -> None:
+        """Start it again if it has died since it was ready: the next class uses it, too.
+
+        What ended without an error is left as it is: it was a job.
+
+        Raises:
+            StartError: it could not be started, or was not ready.
+        """
+        if self._is_job or self.is_shared:
+            return
+        running = self.running
+        state = running.state()
+        if state.running or not state.exit_code or state.status == "removed":
+            return
+        warn("%s has died (%s), and is started again", running.description, state)
+        try:
+            self._start_again()
+            running.refresh()
+        except EngineError as error:
+            raise StartError(
+                f"{running.description} could not be started again: {error}"
+            ) from error
+        self.await_ready()
 
     def paused(self) -> WithOrAsyncWith[Self]:
         """Freeze all its processes: connections stay open, and nothing answers."""
@@ -113,6 +138,12 @@ class Faults(ContainerOptions):
         return self._ruled("slowed", _traffic_rules(latency, jitter, loss, rate))
 
     # -- how --------------------------------------------------------------------------------------
+
+    @property
+    def _is_job(self) -> bool:
+        """Whether it is ready when it has ended, in whatever way."""
+        strategy = (self._prepared or self._request).wait
+        return strategy is not None and strategy.outlives_container
 
     @with_or_async_with
     def _faulty(

@@ -30,8 +30,8 @@ Every public name with its signature and what its docstring says. It is written 
 # What the class fixture calls, and nobody else.
 OF_THE_LIFECYCLE = frozenset({
     "before_test", "check", "fixed_ports", "insists_on", "is_apart", "is_shared", "kept",
-    "known_as", "launch", "life", "needs", "place", "prepare", "release", "sources", "use_mode_of",
-    "why_not_ahead",
+    "known_as", "launch", "life", "needs", "place", "prepare", "release", "revive", "sources",
+    "use_mode_of", "why_not_ahead",
 })  # fmt: skip
 ROLE = re.compile(r":(?:class|meth|func|mod|data):`[~.]*([^`]+)`")
 SECTION = re.compile(r"^(Args|Attributes|Raises|Returns):$", re.MULTILINE)

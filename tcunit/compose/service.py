@@ -153,6 +153,10 @@ class ComposeService(PartOfStack, DockerContainer):
         if strategy is not None:
             self.await_ready()
 
+    @property
+    def _is_job(self) -> bool:
+        return super()._is_job and not isinstance(self._request.wait, ServiceWaitStrategy)
+
     def release(self) -> None:
         """Let go of it; the stack removes it."""
         self._running = None

@@ -218,6 +218,9 @@ class Declared(ABC):
     def use_mode_of(self, mode_of_case: Callable[[], Any] | None) -> None:
         """Follow the connection mode of another class, which shares it now."""
 
+    def revive(self) -> None:
+        """Bring it back to life if it has died; for what lives longer than one class."""
+
     @property
     def is_reset(self) -> bool:
         """Whether something is to be done with it before each test."""

@@ -130,11 +130,15 @@ class ClassFixture:
         return launch, starting
 
     def _share(self, launch: Launch) -> None:
-        """Start what lives for the run and does not run yet, and use it in the class's mode."""
+        """Start what lives for the run and does not run, and use it in the class's mode."""
         shared = of_scope(self._graph, "run")
+        known = [each for each in shared if each.is_started]
         run_scope.start(shared, launch, self._settings)
         for each in shared:
             each.use_mode_of(launch.mode_of_case)
+        for each in known:
+            for part in (each, *each.parts()):
+                part.revive()
 
     def sources(self) -> object:
         """What its start takes from files of this machine; another value if that has changed."""

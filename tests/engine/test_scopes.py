@@ -211,6 +211,40 @@ class ScopeOfRunTest(EngineTest):
         self.assertEqual(one[:2], again[:2])
         self.assert_gone({*one, *two, *again})
 
+    def test_died(self) -> None:
+        """What has died in one class is started again for the next; a job that ended is not."""
+        script = """
+import logging
+from tcunit import ComposeStack, wait
+from tcunit.modules import RedisContainer
+logging.basicConfig(stream=sys.stdout, format="%(levelname)s %(message)s")
+
+class Dying(ContainerTestCase):
+    cache = RedisContainer().with_reset().with_scope("run")
+    job = sleeper().with_command("true").waiting_for(wait.for_exit()).with_scope("run")
+    failed = sleeper().with_command("false").waiting_for(wait.for_exit(1)).with_scope("run")
+    stack = ComposeStack("tests/engine/compose/dying.yml", services=["other"]).with_scope("run")
+    def test(self):
+        self.assertReachable(self.cache, 6379)
+        self.assertRunning(self.stack["other"])
+        self.assertExited(self.job, 0)
+        jobs = [each.get_wrapped_container() for each in (self.job, self.failed)]
+        print(self.cache.get_container_id(), *[each.attrs["State"]["StartedAt"] for each in jobs])
+        for each in (self.cache, self.stack["other"]):
+            each.get_wrapped_container().kill()
+            self.assertExited(each, 137)
+
+class Next(Dying): pass
+run(Dying); run(Next)
+"""
+        one, *warnings, two = self.run_of(script)
+        self.assertEqual(one, two)
+        self.assertEqual(3, len(one))
+        self.assertEqual(["WARNING", "WARNING"], [each[0] for each in warnings])
+        self.assertEqual(
+            "(exited, exit code 137), and is started again", " ".join(warnings[0][-8:])
+        )
+
     def test_failing_start(self) -> None:
         """One that cannot be started fails each class that declares it, and leaves nothing."""
         script = """
