@@ -12,6 +12,7 @@ import contextlib
 import functools
 import io
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -42,7 +43,7 @@ Tell = Callable[..., None]
 def work(connection: Connection, argv: Sequence[str], folder: str) -> None:
     """The whole life of a worker. Ctrl-C, and the end of who started it, end it in order."""
     try:
-        _stand_apart()
+        _stand_apart(Path(folder).parent)
         share_run_scope()
         with contextlib.closing(Printed(Path(folder))) as printed:
             Worker(argv, connection, printed)
@@ -51,8 +52,12 @@ def work(connection: Connection, argv: Sequence[str], folder: str) -> None:
         sys.exit(INTERRUPTED)  # what is in the ledger is removed at the exit
 
 
-def _stand_apart() -> None:
-    """Leave Ctrl-C to who started us, which passes it on once, and notice when that is gone."""
+def _stand_apart(folder: Path) -> None:
+    """Leave Ctrl-C to who started us, which passes it on once, and notice when that is gone.
+
+    Args:
+        folder: is of use to who started us only.
+    """
     import faulthandler
     import multiprocessing
 
@@ -68,6 +73,7 @@ def _stand_apart() -> None:
     def watch() -> None:
         if parent is not None:
             parent.join()
+        shutil.rmtree(folder, ignore_errors=True)
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=watch, name="tcunit-parent", daemon=True).start()

@@ -406,11 +406,14 @@ class WorkersTest(SuiteTest):
         """Workers whose parent was killed end in order, too."""
         process = self.start(self.HANGING, "-j", "2")
         self.hear("A.ready", "B.ready")
+        printed = [os.readlink(f"/proc/{self.read(f'{name}.ready')}/fd/1") for name in "AB"]
+        self.assertTrue(all(map(os.path.exists, printed)))
         process.kill()
         process.wait()
         workers = [int(self.read(f"{name}.ready")) for name in "AB"]
         until(lambda: not self.left(), "the workers")
         until(lambda: not any(map(_lives, workers)), "the end of the workers")
+        self.assertFalse(any(os.path.exists(Path(each).parents[1]) for each in printed))
 
     def test_caught(self) -> None:
         """With ``-c``, the first Ctrl-C shows the results so far."""
