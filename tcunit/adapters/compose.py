@@ -19,7 +19,7 @@ from typing import Any
 from ..compose.service import ComposeService
 from ..compose.stack import ComposeStack
 from ..connection import Endpoint
-from ..errors import DeclarationError, NotReady, StartError, TcunitError
+from ..errors import ContainerDied, DeclarationError, NotReady, StartError, TcunitError
 from ..lifecycle.declared import Launch
 from ..masking import Secrets
 from ..ports import PortLike
@@ -214,14 +214,21 @@ def _several(given: Any) -> list[str]:
 def _check(launch: Launch, service: ComposeService) -> None:
     """End the library's wait when the start was given up, or when the container has died."""
     launch.admit(service.label)
-    if state := service.running.ended():
-        raise died(service.running, state, "while it was waited for")
+    if reason := _why_ended(service):
+        raise reason
+
+
+def _why_ended(service: ComposeService) -> ContainerDied | None:
+    state = service.running.ended()
+    return died(service.running, state, "while it was waited for") if state else None
 
 
 def _as_ours(error: Exception, service: ComposeService) -> TcunitError:
     for each in causes_of(error):
         if isinstance(each, TcunitError):
             return each
+    if reason := _why_ended(service):
+        return reason
     kind = NotReady if isinstance(error, TimeoutError) else StartError
     said = f"{type(error).__name__}: {error}{service.running.log_tail()}"
     return kind(f"{service.running.description} was not ready: {said}")
