@@ -72,7 +72,6 @@ from .case import ContainerTestCase
 from .connection import ConnectionMode, Endpoint, using_connection_mode
 from .container import DockerContainer, GenericContainer
 from .docker_image import DockerImage
-from .host_ports import expose_host_port
 from .images import set_image_substitution
 from .lifecycle.references import omitted
 from .mixins.assertions import ContainerAssertionsMixin
@@ -88,11 +87,16 @@ from .volume import Volume
 if typing.TYPE_CHECKING:
     from .async_case import AsyncContainerTestCase
     from .compose import ComposeStack
+    from .host_ports import expose_host_port
 else:
 
-    def __getattr__(name: str) -> type:
+    def __getattr__(name: str) -> object:
         """What not everyone needs, at its first use: one has to import asyncio."""
-        rooms = {"AsyncContainerTestCase": "async_case", "ComposeStack": "compose"}
+        rooms = {
+            "AsyncContainerTestCase": "async_case",
+            "ComposeStack": "compose",
+            "expose_host_port": "host_ports",
+        }
         if name not in rooms:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module

@@ -26,7 +26,7 @@ ALIAS_LABEL = f"{LABEL_ROOT}.tcunit.alias"
 PROJECT_LABEL = "com.docker.compose.project"  # Compose's own, on all that it creates
 LONGEST_NAME = 63  # of a DNS label, because a container's name is one
 
-_OF_SERVICE = re.compile(r"-\d+|-run-[0-9a-f]+")
+_OF_SERVICE = r"-\d+|-run-[0-9a-f]+"
 
 _sessions: dict[int, str] = {}
 
@@ -85,7 +85,9 @@ def bears_its_name(name: str, found: Mapping[str, str]) -> bool:
     if own is None or not found.get(PROJECT_LABEL):
         return own == name
     own, name = own.replace("_", "-"), name.replace("_", "-")  # Compose has used both
-    return own == name or (name.startswith(own) and bool(_OF_SERVICE.fullmatch(name[len(own) :])))
+    return own == name or (
+        name.startswith(own) and bool(re.fullmatch(_OF_SERVICE, name[len(own) :]))
+    )
 
 
 def check_labels(given: Mapping[str, str]) -> None:

@@ -14,7 +14,7 @@ from .errors import DeclarationError
 from .lifecycle.declared import Declared
 from .request import ContainerRequest, merged
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_SIZE = r"(?i)(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?"
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -40,7 +40,7 @@ def size_in_bytes(given: int | str, what: str) -> int:
     Raises:
         DeclarationError: it is none, or nothing.
     """
-    found = _SIZE.fullmatch(given.strip()) if isinstance(given, str) else None
+    found = re.fullmatch(_SIZE, given.strip()) if isinstance(given, str) else None
     if found:
         size = int(float(found[1]) * _UNITS[found[2].lower()])
     elif isinstance(given, int) and not isinstance(given, bool):

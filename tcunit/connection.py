@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple, NoReturn
 
@@ -90,8 +89,7 @@ class Binding(NamedTuple):
         return self.host_ip in ("", "0.0.0.0")
 
 
-@dataclass(frozen=True)
-class EngineFacts:
+class EngineFacts(NamedTuple):
     """Where the engine is, as seen from here."""
 
     kind: str
@@ -114,8 +112,7 @@ class EngineFacts:
         return not (self.is_desktop or self.is_rootless)
 
 
-@dataclass(frozen=True)
-class NetworkFacts:
+class NetworkFacts(NamedTuple):
     """One network, as seen from here.
 
     ``bridge_here`` is true only where its interface exists in our network namespace, holds the
@@ -134,8 +131,7 @@ class NetworkFacts:
     bridge_later: bool = False
 
 
-@dataclass(frozen=True)
-class ContainerFacts:
+class ContainerFacts(NamedTuple):
     """Where one container is: its address on the chosen network and its published ports."""
 
     name: str
@@ -149,8 +145,7 @@ class ContainerFacts:
         return [binding for known, binding in self.bindings if known == port]
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """A connection mode, the rule that chose it and why, and why each earlier rule did not."""
 
     mode: ConnectionMode

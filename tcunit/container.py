@@ -24,7 +24,6 @@ from .lifecycle.declared import Declared, Launch, owner_of
 from .lifecycle.events import stream_of
 from .lifecycle.ledger import Entry
 from .lifecycle.startup import StartSet
-from .measuring import measurement_for
 from .network import Network
 from .ports import Port, PortLike
 from .request import ContainerRequest, Late
@@ -35,6 +34,9 @@ from .wait import DefaultWaitStrategy, ExecResult, WaitStrategy, wait_until_read
 
 if TYPE_CHECKING:
     from docker.models.containers import Container as SdkContainer
+
+    from .measured import Measured
+    from .measuring import Measurement
 
 LONGER = (
     "If it only needs longer, give the strategy with_startup_timeout(seconds), or set "
@@ -223,7 +225,8 @@ class DockerContainer(StartsAlone, Copying, Faults):
         stem = self._attribute or short_name(self.image)
         place = self.place if self.is_shared else None
         of_class = None if place is not None or asked.warm else launch.measured
-        measurement = measurement_for(asked, of_class, self.label)
+        is_measured = asked.measured is not None or of_class is not None
+        measurement = _measurement(asked, of_class, self.label) if is_measured else None
         is_warm = asked.warm and measurement is None  # what is kept has nothing else in it
         begin = _warm_start(launch, self.label, stem, self.place) if is_warm else None
         self._launching = Launching(
@@ -424,6 +427,14 @@ class DockerContainer(StartsAlone, Copying, Faults):
 
 
 GenericContainer = DockerContainer
+
+
+def _measurement(
+    asked: ContainerRequest, of_class: Measured | None, label: str
+) -> Measurement | None:
+    from .measuring import measurement_for  # which few have
+
+    return measurement_for(asked, of_class, label)
 
 
 def _warm_start(launch: Launch, label: str, stem: str, place: str) -> StartFrom:

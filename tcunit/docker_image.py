@@ -21,7 +21,7 @@ from .running import not_started
 if TYPE_CHECKING:
     from docker.models.images import Image as SdkImage
 
-_TAG = re.compile(r"[a-z0-9](?:[\w.:/-]*\w)?")
+_TAG = r"[a-z0-9](?:[\w.:/-]*\w)?"
 
 
 class DockerImage(Declared):
@@ -63,7 +63,7 @@ class DockerImage(Declared):
         dockerfile_path: str | os.PathLike[str] | None = None,
         clean_up: bool = True,
     ) -> None:
-        if tag is not None and not _TAG.fullmatch(tag):
+        if tag is not None and not re.fullmatch(_TAG, tag):
             raise DeclarationError(
                 f"{tag!r} is no name for an image: write it as in 'shop/app:test'"
             )

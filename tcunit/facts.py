@@ -23,11 +23,9 @@ from .settings import HOST_OVERRIDE, Settings
 Json = dict[str, Any]
 
 BRIDGE_NAME_OPTION = "com.docker.network.bridge.name"
-_CONTAINER_IN_MOUNTS = re.compile(
-    r"[/-]containers/([0-9a-f]{64})/\S+ /etc/(?:hosts|hostname|resolv\.conf) "
-)
-_CONTAINER_IN_CGROUP = re.compile(r"([0-9a-f]{64})")
-_SHORT_ID = re.compile(r"[0-9a-f]{12}")
+_CONTAINER_IN_MOUNTS = r"[/-]containers/([0-9a-f]{64})/\S+ /etc/(?:hosts|hostname|resolv\.conf) "
+_CONTAINER_IN_CGROUP = r"([0-9a-f]{64})"
+_SHORT_ID = r"[0-9a-f]{12}"
 _SIOCGIFADDR = 0x8915
 
 
@@ -187,10 +185,10 @@ def own_container_ids(proc: Path = Path("/proc")) -> list[str]:
     (the last id, where engines are nested); the host name is its short id where no other was given.
     An id proves nothing until an engine knows it.
     """
-    mounts = _CONTAINER_IN_MOUNTS.findall(_read(proc / "self/mountinfo"))
-    groups = _CONTAINER_IN_CGROUP.findall(_read(proc / "self/cgroup"))
+    mounts = re.findall(_CONTAINER_IN_MOUNTS, _read(proc / "self/mountinfo"))
+    groups = re.findall(_CONTAINER_IN_CGROUP, _read(proc / "self/cgroup"))
     name = _read(proc / "sys/kernel/hostname").strip()
-    names = [name] if _SHORT_ID.fullmatch(name) else []
+    names = [name] if re.fullmatch(_SHORT_ID, name) else []
     return list(dict.fromkeys([*mounts, *reversed(groups), *names]))
 
 

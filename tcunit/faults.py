@@ -30,7 +30,7 @@ Rule = tuple[list[str], list[str]]
 """A command that changes a container's network, and the one that takes it back."""
 
 END_TIMEOUT = 10.0
-RATE = re.compile(r"\d+(\.\d+)?([kmgt]i?)?(bit|bps)", re.IGNORECASE)
+RATE = r"(?i)\d+(\.\d+)?([kmgt]i?)?(bit|bps)"
 _one_at_a_time = threading.Lock()
 
 
@@ -269,7 +269,7 @@ def _rule(chain: str, side: str, addresses: Sequence[str]) -> Rule:
 def _traffic_rules(latency: float, jitter: float, loss: float, rate: str) -> list[Rule]:
     """The commands that make a container slow, each with the one that undoes it."""
     wrong = not 0 <= loss <= 1 or not latency >= 0 or not jitter >= 0
-    if wrong or not (latency or jitter or loss or rate) or (rate and not RATE.fullmatch(rate)):
+    if wrong or not (latency or jitter or loss or rate) or (rate and not re.fullmatch(RATE, rate)):
         raise FaultError("give latency= or jitter= in seconds, loss= from 0 to 1, or rate='1mbit'")
     if latency or jitter:
         words = ["netem", "delay", f"{latency * 1000:g}ms", f"{jitter * 1000:g}ms"]

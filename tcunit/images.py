@@ -16,7 +16,7 @@ from .settings import IMAGE_PREFIX, IMAGE_SUBSTITUTION, PULL_POLICIES, Settings
 
 Substitution = Callable[[str], str]
 
-_ID = re.compile(r"(?:sha256:)?[0-9a-f]{64}")
+_ID = r"(?:sha256:)?[0-9a-f]{64}"
 _substitution: Substitution | None = None
 
 
@@ -30,7 +30,7 @@ def has_registry(name: str) -> bool:
 
 def is_id(name: str) -> bool:
     """Whether it is no name but the whole id of an image."""
-    return _ID.fullmatch(name) is not None
+    return re.fullmatch(_ID, name) is not None
 
 
 def has_digest(name: str) -> bool:

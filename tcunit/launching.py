@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from . import _session, timings
 from ._docker import Engine, ImageInfo, NameTaken, NotThere, env_file
@@ -36,17 +36,18 @@ from .errors import (
 from .fetching import fetched
 from .files import packed
 from .fingerprint import fingerprint, parts_of
-from .host_access import HostAccess
-from .host_ports import HOST_NAME, checked
 from .images import short_name
 from .late import made
 from .lifecycle.declared import Launch
 from .lifecycle.ledger import CONTAINER, Entry, ledger
-from .measuring import Measurement
 from .request import ContainerRequest, Copy, Late, Mount
 from .running import RunningContainer, state_of
 from .sharing import Shared, share_of, where_shared
 from .volume import Hold, Volume
+
+if TYPE_CHECKING:
+    from .host_access import HostAccess
+    from .measuring import Measurement
 
 NAME_TRIES = 3
 
@@ -81,7 +82,7 @@ class Launching:
         self.image: DockerImage | None = None
         self.networks: Sequence[Attached] = ()
         self._holds: list[Hold] = []
-        self._host_access = HostAccess()
+        self._host_access: HostAccess | None = None
         self._packing = contextlib.ExitStack()
         self._archives: Mapping[str, IO[bytes]] = {}
         self._is_there = False
@@ -135,7 +136,8 @@ class Launching:
         entry, holds, self.entry, self._holds = self.entry, self._holds, None, []
         with contextlib.ExitStack() as stack:  # whatever fails, the rest is undone
             stack.callback(self._packing.close)
-            stack.callback(self._host_access.end)
+            if self._host_access is not None:
+                stack.callback(self._host_access.end)
             for hold in holds:
                 stack.callback(hold.let_go)
             if entry is not None:
@@ -256,7 +258,8 @@ class Launching:
             self.launch.admit(self.label)
             engine.start(running.id)
             running.refresh()
-            self._host_access.check(self.launch.surroundings, self.label)
+            if self._host_access is not None:
+                self._host_access.check(self.launch.surroundings, self.label)
         except EngineError as error:
             raise StartError(
                 f"{running.description} could not be started: {hint(error)}"
@@ -288,8 +291,9 @@ class Launching:
             )  # fmt: skip
         self._add_mounts(options)
         if asked.host_ports is not None:
-            hosts = {**options.get("extra_hosts", {}), HOST_NAME: self._meet_host(running)}
-            options["extra_hosts"] = hosts
+            options["extra_hosts"] = {
+                **options.get("extra_hosts", {}), **self._meet_host(running)
+            }  # fmt: skip
         if asked.tmpfs:
             options["tmpfs"] = dict(asked.tmpfs)
         if asked.platform:
@@ -298,17 +302,21 @@ class Launching:
             options["network_mode"] = mode
         return options
 
-    def _meet_host(self, running: RunningContainer) -> str:
-        """Let it reach ports of this process; returns the address at which it does."""
-        asked = self.asked
+    def _meet_host(self, running: RunningContainer) -> dict[str, str]:
+        """Let it reach ports of this process; returns the name and address at which it does."""
+        from .host_access import HostAccess
+        from .host_ports import HOST_NAME, checked
+
+        asked, self._host_access = self.asked, HostAccess()
         ports = [checked(self._made("a host port", each)) for each in asked.host_ports or ()]
         try:
-            return self._host_access.begin(
+            address = self._host_access.begin(
                 self.launch.surroundings, running.networks, ports,
                 on_host=asked.on_host_network, is_cancelled=self.launch.is_cancelled,
             )  # fmt: skip
         except HostPortError as error:
             raise HostPortError(f"{self.label}: with_host_port_access(): {error}") from error
+        return {HOST_NAME: address}
 
     def _add_mounts(self, options: dict[str, Any]) -> None:
         """Bind mounts in the long form where that can say it, all others as short words."""

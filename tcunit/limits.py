@@ -22,9 +22,9 @@ from .errors import DeclarationError
 
 RESTART_POLICIES = ("no", "always", "unless-stopped", "on-failure")
 SMALLEST_MEMORY = 6 << 20  # the engine takes no less
-_HOST_NAME = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9])?")
-_SIGNAL = re.compile(r"SIG[A-Z0-9+-]+|\d+")
-_CAPABILITY = re.compile(r"[A-Z][A-Z_]+")
+_HOST_NAME = r"[a-zA-Z0-9]([a-zA-Z0-9_.-]*[a-zA-Z0-9])?"
+_SIGNAL = r"SIG[A-Z0-9+-]+|\d+"
+_CAPABILITY = r"[A-Z][A-Z_]+"
 
 
 class LimitOptions(Collecting):
@@ -171,7 +171,7 @@ class LimitOptions(Collecting):
 
     def with_stop_signal(self, signal: str) -> Self:
         """Have it asked to end by another signal than the image's, as in ``"SIGINT"``."""
-        if not isinstance(signal, str) or not _SIGNAL.fullmatch(signal):
+        if not isinstance(signal, str) or not re.fullmatch(_SIGNAL, signal):
             raise DeclarationError(f"with_stop_signal: {signal!r}: give one as in 'SIGINT'")
         return self._with_options("with_stop_signal", stop_signal=signal)
 
@@ -233,7 +233,7 @@ def _name(ulimit: Any) -> str:
 
 def _capabilities(given: Sequence[str]) -> list[str]:
     for each in given:
-        if not isinstance(each, str) or not _CAPABILITY.fullmatch(each):
+        if not isinstance(each, str) or not re.fullmatch(_CAPABILITY, each):
             raise DeclarationError(f"{each!r} is no capability: give them as in 'NET_ADMIN'")
     return list(given)
 
@@ -257,7 +257,7 @@ def _nanoseconds(seconds: float, what: str, *, or_zero: bool = False) -> int:
 
 
 def _host_name(given: str, what: str) -> str:
-    if not isinstance(given, str) or not _HOST_NAME.fullmatch(given):
+    if not isinstance(given, str) or not re.fullmatch(_HOST_NAME, given):
         raise DeclarationError(f"{what}: {given!r} is no host name")
     return given
 

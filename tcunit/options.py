@@ -13,12 +13,10 @@ from typing import Any, Self
 
 from . import _session
 from .errors import DeclarationError
-from .host_ports import checked
 from .images import check_pull_policy
 from .lifecycle.declared import Declared, declared, dependencies
 from .limits import LimitOptions
 from .measured import Measured
-from .measuring import is_measured_here
 from .network import Network, check_network
 from .ports import Port, PortLike, host_port
 from .request import Attachment, Command, ContainerRequest, Late, merged
@@ -164,6 +162,8 @@ class ContainerOptions(StorageOptions, LimitOptions):
         Args:
             ports: numbers, or callables that give one at the start.
         """
+        from .host_ports import checked
+
         known = list(self._request.host_ports or ())
         known += [each if callable(each) else checked(each) for each in ports]
         return self._with("with_host_port_access", host_ports=tuple(known))
@@ -214,7 +214,7 @@ class ContainerOptions(StorageOptions, LimitOptions):
     def is_shared(self) -> bool:
         """Whether other processes use the same one."""
         asked = self._prepared or self._request
-        if asked.measured is not None and is_measured_here():
+        if asked.measured is not None and _is_measured_here():
             return False  # what it brings belongs to one process
         is_implied = is_run_scope_shared() and self.scope == "run" and not asked.reset
         return asked.reuse or (
@@ -321,3 +321,9 @@ def _names(aliases: Sequence[str | Iterable[str]]) -> tuple[str, ...]:
         if not isinstance(name, str) or not name.strip():
             raise DeclarationError(f"{name!r} is no network alias: give a host name")
     return tuple(found)
+
+
+def _is_measured_here() -> bool:
+    from .measuring import is_measured_here  # which few ask for
+
+    return is_measured_here()

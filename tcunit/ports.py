@@ -11,7 +11,7 @@ from typing import NamedTuple
 from .errors import PortError
 
 PROTOCOLS = ("tcp", "udp", "sctp")
-_RANGE = re.compile(r"\d+-\d+(/\w+)?")
+_RANGE = r"\d+-\d+(/\w+)?"
 
 
 class Port(NamedTuple):
@@ -34,7 +34,7 @@ class Port(NamedTuple):
             return text
         if isinstance(text, bool) or not isinstance(text, int | str):
             raise _wrong(text)
-        if _RANGE.fullmatch(str(text)):
+        if re.fullmatch(_RANGE, str(text)):
             raise PortError(
                 f"{text!r} is a range of ports: a random host port is chosen for each port alone, "
                 f"so name each port, as in with_exposed_ports(8000, 8001)"

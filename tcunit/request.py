@@ -25,7 +25,7 @@ Late = str | Callable[[], object]
 
 Command = str | Sequence[Late]
 
-NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
+NAME = r"[a-zA-Z0-9][a-zA-Z0-9_.-]*"
 
 INSTEAD = {
     "auto_remove": "it would lose the exit code and the log; containers are removed anyway",
@@ -77,7 +77,7 @@ class Mount:
     def is_volume(self) -> bool:
         """Whether the source is the name of a volume and no path."""
         source = self.source
-        return isinstance(source, str) and NAME.fullmatch(source) is not None
+        return isinstance(source, str) and re.fullmatch(NAME, source) is not None
 
     @property
     def is_apart(self) -> bool:
@@ -244,7 +244,7 @@ class ContainerRequest:
             found.append(("an image that is built is not pulled: give the policy for those that it "
                           "starts from to DockerImage(…, pull_policy=…)",
                           DeclarationError))  # fmt: skip
-        if self.name is not None and not NAME.fullmatch(str(self.name)):
+        if self.name is not None and not re.fullmatch(NAME, str(self.name)):
             found.append((f"the name {self.name!r} may hold letters, digits and _.- only, "
                           "and begins with a letter or digit", DeclarationError))  # fmt: skip
         has_aliases = self.aliases or any(each.aliases for each in self.attachments)

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from .errors import SettingError
 
@@ -25,8 +24,7 @@ PROPERTIES_FILE = ".testcontainers.properties"
 CLIENTS = ("DOCKER_CERT_PATH", "DOCKER_CONFIG", "DOCKER_TLS_VERIFY", "HOME", "XDG_RUNTIME_DIR")
 
 
-@dataclass(frozen=True)
-class Setting(Generic[T]):
+class Setting(NamedTuple, Generic[T]):
     """One setting: the names it goes by, how its text is read, and its value if it is not set."""
 
     variables: tuple[str, ...]
@@ -35,8 +33,7 @@ class Setting(Generic[T]):
     properties: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Found(Generic[T]):
+class Found(NamedTuple, Generic[T]):
     """The value of a setting and the place it came from."""
 
     value: T
@@ -229,6 +226,12 @@ class Settings:
     def properties_file(self) -> Path:
         """Where the properties are read from."""
         return self._file or home() / PROPERTIES_FILE
+
+    @property
+    def docker_config_file(self) -> Path:
+        """Docker's own configuration: in ``DOCKER_CONFIG``, or in the home directory."""
+        folder = self.environ.get("DOCKER_CONFIG")
+        return (Path(folder) if folder else home() / ".docker") / "config.json"
 
     @cached_property
     def properties(self) -> Mapping[str, str]:

@@ -18,7 +18,7 @@ MODES = (
     "cached", "delegated", "consistent",
 )  # fmt: skip
 
-_PART = re.compile(r"[1-9]\d?%|100%")
+_PART = r"[1-9]\d?%|100%"
 
 Content = bytes | PathLike[str] | Callable[[], object]
 """What can be copied in: bytes, a path of ours, or what gives one of them at the start."""
@@ -60,7 +60,7 @@ class StorageOptions(Collecting):
         """
         what = "with_tmpfs_mount"
         place = place_in_container(container_path, what).rstrip("/")
-        part = isinstance(size, str) and _PART.fullmatch(size)
+        part = isinstance(size, str) and re.fullmatch(_PART, size)
         words = [f"size={size if part else size_in_bytes(size, what)}"] if size is not None else []
         words += [f"mode={permissions(mode, what):o}"] if mode is not None else []
         return self._with(what, tmpfs={**self._request.tmpfs, place: ",".join(words)})

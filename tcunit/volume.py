@@ -7,6 +7,7 @@ somebody else's: it is used and left alone. Which of the two it is, the answer t
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ class Volume(CreatesAlone):
         options: Mapping[str, str] | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> None:
-        if name is not None and (not isinstance(name, str) or not NAME.fullmatch(name)):
+        if name is not None and (not isinstance(name, str) or not re.fullmatch(NAME, name)):
             raise DeclarationError(
                 f"{name!r} is no name of a volume: letters, digits and _.- only; a path is mounted "
                 f"with with_volume_mapping(path, …)"

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ..errors import SettingError
 from ..masking import Secrets
-from ..settings import AUTH_CONFIG, Settings, home
+from ..settings import AUTH_CONFIG, Settings
 
 Json = dict[str, Any]
 
@@ -84,12 +83,6 @@ def credentials_for(registry: str, settings: Settings) -> Credentials:
     return Credentials("; ".join([f"{where} have no credentials for {registry}", *problems]))
 
 
-def config_file(settings: Settings) -> Path:
-    """Docker's own configuration: in ``DOCKER_CONFIG``, or in the home directory."""
-    folder = settings.environ.get("DOCKER_CONFIG")
-    return (Path(folder) if folder else home() / ".docker") / "config.json"
-
-
 def _configurations(settings: Settings) -> Iterator[Configuration]:
     found = settings.find(AUTH_CONFIG)
     if found.value:
@@ -100,7 +93,7 @@ def _configurations(settings: Settings) -> Iterator[Configuration]:
                 '{"auths": {"registry.example.com": {"auth": "…"}}}'
             )
         yield Configuration(found.source, content)
-    path = config_file(settings)
+    path = settings.docker_config_file
     try:
         content, problem = _read(path.read_text("utf-8"))
     except FileNotFoundError:

@@ -11,13 +11,11 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import EngineError, EngineNotFound
 from ..settings import DOCKER_CONTEXT, DOCKER_HOST, Settings, home
-from .auth import config_file
 from .engine import Engine
 from .refusals import translated
 
@@ -34,8 +32,7 @@ ANY_VERSION = "1.24"  # stands in until the engine has said its own
 TRIED_VERSION = "1.45"
 
 
-@dataclass(frozen=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A place where an engine may be: where that was said, its URL, or why there is none."""
 
     source: str
@@ -123,7 +120,7 @@ def active_context(settings: Settings) -> tuple[str, str]:
     """The name of Docker's context, empty where none is chosen, and where that is said."""
     if name := settings.get(DOCKER_CONTEXT):
         return name, "DOCKER_CONTEXT"
-    path = config_file(settings)
+    path = settings.docker_config_file
     import json
 
     try:

@@ -14,16 +14,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from .._session import ALIAS_LABEL, NAME_LABEL
-from ..errors import EngineError, ImageNotFound
+from ..errors import ImageNotFound
 from ..images import has_digest, is_id, with_tag, without_default_registry
-from ..masking import Secrets
-from ..progress import Layers, Task, board
 from ..settings import Settings
-from .auth import Credentials, credentials_for
 from .refusals import NotThere, translated
 from .resources import Resource
-from .streams import posted, refuse_cancelled
-from .transient import persistently
+from .streams import refuse_cancelled
 
 if TYPE_CHECKING:
     import docker
@@ -176,58 +172,14 @@ class Images:
                 f"load or build it before, or let it be pulled (with_pull_policy('missing'), "
                 f"TCUNIT_PULL_POLICY=missing)"
             )
-        self._pull(name, platform, settings, is_cancelled)
+        from .pulling import no_image, pull  # which a run with all its images does without
+
+        pull(self._client, name, platform, settings, is_cancelled)
         self._pulled.add(key)
         found = self.inspect(name, platform)
         if found is None:
-            raise ImageNotFound(_no_image(name, f"what was pulled is not for {platform}"))
+            raise ImageNotFound(no_image(name, f"what was pulled is not for {platform}"))
         return found
-
-    def _pull(
-        self, name: str, platform: str, settings: Settings, is_cancelled: Callable[[], bool]
-    ) -> None:
-        with translated(f"pulling {name}"):
-            from docker.auth import resolve_repository_name
-
-            registry, _ = resolve_repository_name(name)
-        credentials = credentials_for(registry, settings)
-
-        def once() -> None:
-            with board.task("pulling", "pulled", name) as task:
-                self._pull_once(name, platform, credentials, task, is_cancelled)
-
-        try:
-            persistently(once, is_cancelled)
-        except EngineError as error:
-            # Without the SDK's errors behind it, whose frames hold the credentials.
-            said = Secrets().mask(str(error))
-            hint = f" ({credentials.about})" if _is_denied(said) else ""
-            if "server gave HTTP response to HTTPS client" in said:
-                hint = " (it has no TLS: tell the engine that it is an insecure registry)"
-            raise ImageNotFound(_no_image(name, f"{said}{hint}")) from None
-
-    def _pull_once(
-        self,
-        name: str,
-        platform: str,
-        credentials: Credentials,
-        task: Task,
-        is_cancelled: Callable[[], bool],
-    ) -> None:
-        repository, _, tag = name.rpartition("@" if "@" in name else ":")
-        params = {"fromImage": repository, "tag": tag}
-        params |= {"platform": platform} if platform else {}
-        layers = Layers()
-        with posted(
-            self._client.api, "images/create", f"pulling {name}",
-            params=params, headers=credentials.headers(), is_cancelled=is_cancelled,
-        ) as lines:  # fmt: skip
-            for line in lines:
-                if "error" in line:
-                    raise EngineError(f"pulling {name}: {line['error']}")
-                layers.note(line)
-                task.at("", layers.done, layers.total)
-        task.result = f"{layers.total / 1e6:.1f} MB" if layers.total else ""
 
 
 def _key(name: str, platform: str | None) -> Key:
@@ -246,15 +198,3 @@ def _fits(image: Json, platform: str) -> bool:
     system, _, rest = platform.partition("/")
     architecture = rest.partition("/")[0]
     return image.get("Os") == system and architecture in ("", image.get("Architecture"))
-
-
-def _is_denied(said: str) -> bool:
-    said = said.lower()
-    return any(word in said for word in ("denied", "unauthorized", "authentication", "basic auth"))
-
-
-def _no_image(name: str, reason: str) -> str:
-    return (
-        f"the image {name} is not on the engine and cannot be pulled: {reason.rstrip('.')}. Check "
-        f"the name and the tag; behind a registry mirror, set TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX."
-    )

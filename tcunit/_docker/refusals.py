@@ -10,9 +10,9 @@ from typing import Any
 from ..errors import EngineError
 
 # Podman answers 500 about what somebody removes while it looks; the cause comes last.
-_GONE = re.compile(r": (no such (container|volume)|network not found|image not known)$")
+_GONE = r": (no such (container|volume)|network not found|image not known)$"
 # What Podman says when it cannot unpack begins with two thousand characters of its own state.
-_STATE_OF_COPIER = re.compile(r"error during bulk transfer for copier\.request\{.*\}: (?=copier: )")
+_STATE_OF_COPIER = r"error during bulk transfer for copier\.request\{.*\}: (?=copier: )"
 
 
 class NameTaken(EngineError):
@@ -51,13 +51,13 @@ def refuse_answer(answer: Any) -> None:
 
 
 def _said(error: Any) -> str:
-    return _STATE_OF_COPIER.sub("", str(error.explanation or error))
+    return re.sub(_STATE_OF_COPIER, "", str(error.explanation or error))
 
 
 def _kind_of(error: Any) -> type[EngineError]:
     if _is_name_conflict(error):
         return NameTaken
-    return NotThere if error.status_code == 500 and _GONE.search(_said(error)) else EngineError
+    return NotThere if error.status_code == 500 and re.search(_GONE, _said(error)) else EngineError
 
 
 def _is_name_conflict(error: Any) -> bool:

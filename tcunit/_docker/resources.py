@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Json = dict[str, Any]
 
@@ -13,8 +12,7 @@ KINDS = ("container", "network", "volume", "image")
 """In the order in which they can be removed: what comes first uses what comes later."""
 
 
-@dataclass(frozen=True)
-class Resource:
+class Resource(NamedTuple):
     """Something on an engine, of one of the :data:`KINDS`.
 
     ``created`` is in seconds since the epoch, by the engine's clock; 0 where it does not say.

@@ -8,7 +8,6 @@ from typing import Any
 
 from ..lifecycle.declared import Declared, adopts, declared
 from ..network import Network
-from .foreign import ForeignContainer
 from .library import STANDS_FOR_IT, is_compose, is_foreign, is_idle, is_idle_network
 
 
@@ -43,7 +42,7 @@ def _has_declaration(value: object) -> bool:
 def _declaration_of(thing: Any) -> Declared | None:
     """The declaration of an object that was not started: others refer to the object by it."""
     if is_foreign(thing) and is_idle(thing):
-        make: Callable[[], Declared] = partial(ForeignContainer, thing)
+        make: Callable[[], Declared] = partial(_container_of, thing)
     elif is_idle_network(thing):
         make = partial(Network, docker_network_kw=thing._docker_network_kw)
     elif is_compose(thing):
@@ -53,6 +52,12 @@ def _declaration_of(thing: Any) -> Declared | None:
     found: Declared = vars(thing).get(STANDS_FOR_IT) or make()
     vars(thing)[STANDS_FOR_IT] = found
     return found
+
+
+def _container_of(thing: Any) -> Declared:
+    from .foreign import ForeignContainer  # which not everyone has
+
+    return ForeignContainer(thing)
 
 
 def _stack_of(thing: Any) -> Declared:

@@ -18,7 +18,6 @@ from typing import Any, cast
 
 from ..container import DockerContainer
 from ..errors import StartError
-from ..evidence import Look, evidence, new_folder
 from ..lifecycle.declared import FIXTURE
 from ..lifecycle.fixture import ClassFixture
 from ..lifecycle.kept import way_out, ways_in
@@ -214,6 +213,8 @@ def _note(
 def _evidence(
     fixture: ClassFixture, test: str, began: float, folders: dict[str, Path]
 ) -> list[str]:
+    from ..evidence import Look, evidence, new_folder  # which a run without failures does without
+
     settings = Settings()
     lines, artifacts = settings.get(FAILURE_LINES), settings.get(ARTIFACTS)
     started = [each for each in fixture.things() if each.is_started]

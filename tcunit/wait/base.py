@@ -11,7 +11,6 @@ import copy
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from threading import Event
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
@@ -28,8 +27,7 @@ Probe = Callable[[], str | None]
 """Asks once: ``None`` when ready, else the reason why not, in one line."""
 
 
-@dataclass(frozen=True)
-class ContainerState:
+class ContainerState(NamedTuple):
     """What the engine says of a container at one moment."""
 
     status: str

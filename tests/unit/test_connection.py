@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unittest
-from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -35,12 +34,12 @@ from tcunit.ports import Port
 BRIDGE, GATEWAY, HOST = ConnectionMode
 LOCAL = EngineFacts("unix")
 REMOTE = EngineFacts("tcp", "docker.example")
-INSIDE = replace(LOCAL, own_container="c0ffee" * 10)
-DESKTOP = replace(LOCAL, is_desktop=True)
-ROOTLESS = replace(LOCAL, is_rootless=True)
+INSIDE = LOCAL._replace(own_container="c0ffee" * 10)
+DESKTOP = LOCAL._replace(is_desktop=True)
+ROOTLESS = LOCAL._replace(is_rootless=True)
 NETWORK = NetworkFacts("shop", "1" * 64, "172.20.0.1", "br-111111111111")
-HERE = replace(NETWORK, bridge_here=True)
-SHARED = replace(NETWORK, is_shared=True)
+HERE = NETWORK._replace(bridge_here=True)
+SHARED = NETWORK._replace(is_shared=True)
 PORT = Port(80)
 BRIDGE_HERE, NETWORK_SHARED, IN_CONTAINER, OTHERWISE = (name for name, *_ in RULES)
 
@@ -164,8 +163,8 @@ class DecideTest(unittest.TestCase):
         """Our own container is on that network: the container's own address, on every engine."""
         for engine in (
             INSIDE,
-            replace(REMOTE, own_container="a" * 64),
-            replace(INSIDE, is_desktop=True),
+            REMOTE._replace(own_container="a" * 64),
+            INSIDE._replace(is_desktop=True),
         ):
             with self.subTest(engine=engine):
                 found = self.assert_decides(BRIDGE, NETWORK_SHARED, engine, SHARED)
@@ -173,7 +172,7 @@ class DecideTest(unittest.TestCase):
 
     def test_bridge_here_before_shared_network(self) -> None:
         """Where both hold, the bridge is the reason."""
-        self.assert_decides(BRIDGE, BRIDGE_HERE, INSIDE, replace(HERE, is_shared=True))
+        self.assert_decides(BRIDGE, BRIDGE_HERE, INSIDE, HERE._replace(is_shared=True))
 
     def test_in_a_container(self) -> None:
         """Inside a container that talks to its host's engine: the network's gateway."""
@@ -188,17 +187,17 @@ class DecideTest(unittest.TestCase):
 
     def test_in_a_container_before_otherwise(self) -> None:
         """Inside a container of Desktop or of a rootless engine, no gateway publishes anything."""
-        self.assert_decides(HOST, OTHERWISE, replace(INSIDE, is_desktop=True), HERE)
-        self.assert_decides(HOST, OTHERWISE, replace(INSIDE, is_rootless=True), HERE)
+        self.assert_decides(HOST, OTHERWISE, INSIDE._replace(is_desktop=True), HERE)
+        self.assert_decides(HOST, OTHERWISE, INSIDE._replace(is_rootless=True), HERE)
 
     def test_the_host_of_desktop(self) -> None:
         """A container of Docker Desktop knows its host by a name."""
-        inside = replace(INSIDE, is_desktop=True)
+        inside = INSIDE._replace(is_desktop=True)
         self.assertEqual("host.docker.internal", docker_host(inside, "172.18.0.1"))
 
     def test_remote_engine(self) -> None:
         """An engine elsewhere: its host, also from inside a container of it."""
-        for engine in (REMOTE, replace(REMOTE, own_container="a" * 64)):
+        for engine in (REMOTE, REMOTE._replace(own_container="a" * 64)):
             with self.subTest(engine=engine):
                 found = self.assert_decides(HOST, OTHERWISE, engine, NETWORK)
                 self.assertRegex(found.reason, r"docker\.example.*tcp|tcp.*docker\.example")
@@ -220,7 +219,7 @@ class WhyNotTest(unittest.TestCase):
 
     def test_the_chosen_mode_can_work(self) -> None:
         """What the facts choose is never said to be impossible."""
-        inside_remote = replace(REMOTE, own_container="a" * 64)
+        inside_remote = REMOTE._replace(own_container="a" * 64)
         for engine in (LOCAL, REMOTE, INSIDE, DESKTOP, ROOTLESS):
             for network in (None, NETWORK, HERE, SHARED):
                 if engine is REMOTE and network is SHARED:
@@ -238,9 +237,9 @@ class WhyNotTest(unittest.TestCase):
             (BRIDGE, INSIDE, NETWORK, "another network"),
             (GATEWAY, REMOTE, NETWORK, "no container of this engine"),
             (GATEWAY, DESKTOP, HERE, "Docker Desktop"),
-            (GATEWAY, INSIDE, replace(NETWORK, gateway=""), "no gateway"),
-            (GATEWAY, replace(INSIDE, is_isolated=True), NETWORK, "on no network"),
-            (HOST, LOCAL, replace(HERE, is_internal=True), "internal"),
+            (GATEWAY, INSIDE, NETWORK._replace(gateway=""), "no gateway"),
+            (GATEWAY, INSIDE._replace(is_isolated=True), NETWORK, "on no network"),
+            (HOST, LOCAL, HERE._replace(is_internal=True), "internal"),
         ]:
             with self.subTest(mode=mode, engine=engine, network=network):
                 self.assertIn(reason, why_not(mode, engine, network) or "")
@@ -306,11 +305,11 @@ class HostTest(unittest.TestCase):
             ("172.20.0.1", INSIDE, "172.20.0.1"),
             ("127.0.0.1", INSIDE, ""),
             ("docker.example", REMOTE, "172.20.0.1"),
-            ("docker.example", replace(REMOTE, own_container="a"), "172.20.0.1"),
+            ("docker.example", REMOTE._replace(own_container="a"), "172.20.0.1"),
             ("box", EngineFacts("ssh", "box"), ""),
-            ("over", replace(LOCAL, host_override="over"), "172.20.0.1"),
-            ("over", replace(REMOTE, host_override="over"), ""),
-            ("over", replace(INSIDE, host_override="over"), "172.20.0.1"),
+            ("over", LOCAL._replace(host_override="over"), "172.20.0.1"),
+            ("over", REMOTE._replace(host_override="over"), ""),
+            ("over", INSIDE._replace(host_override="over"), "172.20.0.1"),
         ]:
             with self.subTest(engine=engine, gateway=gateway):
                 self.assertEqual(expected, docker_host(engine, gateway))
@@ -377,7 +376,7 @@ class EndpointTest(unittest.TestCase):
 
     def test_ipv4_and_ipv6_with_different_ports(self) -> None:
         """An IPv4 host gets the IPv4 port and an IPv6 host the IPv6 port, in any order."""
-        six = replace(REMOTE, hostname="2001:db8::5")
+        six = REMOTE._replace(hostname="2001:db8::5")
         for facts in (
             container(("0.0.0.0", 1004), ("::", 1006)),
             container(("::", 1006), ("0.0.0.0", 1004)),
@@ -401,7 +400,7 @@ class EndpointTest(unittest.TestCase):
 
     def test_host_override(self) -> None:
         """The override is the host, with the port that listens there."""
-        over = replace(LOCAL, host_override="host.docker.internal")
+        over = LOCAL._replace(host_override="host.docker.internal")
         self.assert_endpoint(
             ("host.docker.internal", 1001), HOST, over, container(("0.0.0.0", 1001))
         )
@@ -456,7 +455,7 @@ class EndpointTest(unittest.TestCase):
 
     def test_own_listen_addresses_fit_every_mode(self) -> None:
         """Ports published where ``listen_addresses`` says are found in the mode of the facts."""
-        for engine in (LOCAL, INSIDE, REMOTE, replace(LOCAL, host_override="over")):
+        for engine in (LOCAL, INSIDE, REMOTE, LOCAL._replace(host_override="over")):
             for network in (NETWORK, HERE):
                 with self.subTest(engine=engine, network=network):
                     addresses, _ = listen_addresses(engine, network)
@@ -475,26 +474,26 @@ class ListenTest(unittest.TestCase):
     def test_each_rule(self) -> None:
         """Loopback and gateway here, loopback on engines within, everything on remote ones."""
         both, loopback, every = ("127.0.0.1", "172.20.0.1"), ("127.0.0.1",), ("",)
-        over = replace(LOCAL, host_override="over", override_source="TC_HOST")
-        six = replace(HERE, gateway="fd00::1")
+        over = LOCAL._replace(host_override="over", override_source="TC_HOST")
+        six = HERE._replace(gateway="fd00::1")
         for engine, network, addresses, reason in [
             (LOCAL, HERE, both, "loopback and the network's gateway"),
             (INSIDE, NETWORK, both, "loopback and the network's gateway"),
             (LOCAL, None, loopback, "loopback alone"),
-            (LOCAL, replace(NETWORK, gateway=""), loopback, "loopback alone"),
+            (LOCAL, NETWORK._replace(gateway=""), loopback, "loopback alone"),
             (LOCAL, six, loopback, "loopback alone"),
             (DESKTOP, HERE, loopback, "loopback alone"),
             (ROOTLESS, HERE, loopback, "loopback alone"),
             (REMOTE, HERE, every, "all interfaces, because the engine is remote"),
             (REMOTE, None, every, "all interfaces, because the engine is remote"),
             (
-                replace(REMOTE, hostname="127.0.0.1"),
+                REMOTE._replace(hostname="127.0.0.1"),
                 HERE,
                 both,
                 "loopback and the network's gateway",
             ),
             (
-                replace(REMOTE, hostname="localhost"),
+                REMOTE._replace(hostname="localhost"),
                 NETWORK,
                 every,
                 "all interfaces, because the engine is remote",

@@ -78,4 +78,4 @@ class ResourceNameTest(unittest.TestCase):
         self.assertEqual(2, len(set(names)))
         for name in names:
             self.assertLessEqual(len(name), 63)
-            self.assertIsNotNone(NAME.fullmatch(name))
+            self.assertIsNotNone(re.fullmatch(NAME, name))
