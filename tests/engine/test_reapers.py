@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -15,12 +16,15 @@ import unittest
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from tcunit import ContainerTestCase, DockerContainer, Network
 from tcunit._docker import Engine
 from tcunit._session import NAME_LABEL, SESSION_LABEL
+from tcunit.cli import main
 from tcunit.errors import SettingError
 from tcunit.reapers import guard, ryuk
+from tcunit.reapers.dead import all_remains
 from tcunit.reapers.lock import is_alive, lock_path
 from tcunit.reapers.sweep import left_by, remove_all, ryuk_name, ryuks_of, sweep
 from tests.engine.helpers import (
@@ -588,12 +592,22 @@ class CleanTest(EngineTest):
         told = Told(self, _NETWORK + "say()\ntime.sleep(60)", TCUNIT_REAPERS="none")
         told.hear()
         with tempfile.TemporaryDirectory() as elsewhere:
-            self.assertIn("unknown", self._clean(TMPDIR=elsewhere))
+            # Whose images are about to be used can be told by their locks only.
+            self.assertIn("unknown", self._clean("--keep-warm", TMPDIR=elsewhere))
             self.assertEqual(1, len(left_over(told.session)))
             told.kill()
             lock_path(told.session).unlink()
         self.assertIn(f"session {told.session} (unknown", self._clean())
         self.assertEqual(1, len(left_over(told.session)))
+        mine = [each for each in all_remains(engine()) if each.session == told.session]
+        with (
+            mock.patch("tcunit.cli.clean.all_remains", return_value=mine),
+            mock.patch("tcunit.cli.clean.all_shared", return_value=[]),
+            contextlib.redirect_stdout(io.StringIO()) as printed,
+        ):  # what others have is none of this test's business
+            self.assertEqual(0, main(["clean", "--force", "--keep-warm"]))
+        self.assertIn("\n  removed\n", printed.getvalue())
+        self.assertEqual([], left_over(told.session))
 
     def test_what_could_not_be_removed_at_the_end_is_known_to_be_dead(self) -> None:
         """A process that ends without its engine leaves its lock, by which a sweep finds it."""
@@ -679,8 +693,6 @@ class PoolTest(EngineTest):
 
     def test_the_engine_has_no_range_left(self) -> None:
         """What the engine says then names the setting; the words are those of two versions."""
-        from unittest import mock
-
         from tcunit import pools
         from tcunit.errors import EngineError
 
