@@ -199,6 +199,9 @@ class StackLaunching:
             yield
 
     def _resolve(self, image: str) -> str:
+        """What an image is called here; one that the stack builds, as its file says."""
+        if image in self.model.made:
+            return image
         return resolved_name(image, self.launch.settings)
 
     def _made(self) -> list[Resource]:

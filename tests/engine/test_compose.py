@@ -301,6 +301,14 @@ class FilesTest(EngineTest):
         self.assertLessEqual({"Dockerfile", "Other"}, names)
         self.assertRegex(logs.output[0], r"built bases\.yml\.other \(\d+\.\d s\)")
 
+    def test_an_image_of_two_services(self) -> None:
+        """What one service builds, another uses by the name that the file gives it."""
+        image = f"tcunit-test-shared-{os.urandom(4).hex()}"
+        with ComposeStack(FILES / "shared.yml", env={"IMAGE": image}, remove_images="all") as stack:
+            for name in ("app", "worker"):
+                self.assertEqual(image, stack[name].running.info["Config"]["Image"])
+        self.assertEqual([], engine().client.api.images(image))
+
 
 class ReadyTest(EngineTest):
     """When a service counts as ready, and what is said when it is not."""
