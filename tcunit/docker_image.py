@@ -68,11 +68,11 @@ class DockerImage(Declared):
                 f"{tag!r} is no name for an image: write it as in 'shop/app:test'"
             )
         check_pull_policy(pull_policy)
-        args = {name: str(value) for name, value in (build_args or {}).items()}
+        args = {name: _argument(name, value) for name, value in (build_args or {}).items()}
         self._recipe = Recipe(
             Path(path), os.fspath(dockerfile or dockerfile_path or "Dockerfile"), target,
             MappingProxyType(args), tag, platform, keep or not clean_up, no_cache, pull_policy,
-            MappingProxyType({name: _secret(each) for name, each in (secrets or {}).items()}),
+            MappingProxyType({name: _secret(name, each) for name, each in (secrets or {}).items()}),
         )  # fmt: skip
         self._reset()
 
@@ -187,5 +187,15 @@ class DockerImage(Declared):
         return [entry] if entry is not None and entry.id else []
 
 
-def _secret(given: str | os.PathLike[str]) -> str | Path:
+def _argument(name: str, value: object) -> str:
+    if value is None:
+        raise DeclarationError(f"build_args: {name} has no value: give one, or leave it away")
+    return str(value)
+
+
+def _secret(name: str, given: object) -> str | Path:
+    if not isinstance(given, str | os.PathLike):
+        raise DeclarationError(
+            f"secrets: {name!r} is a {type(given).__name__}: give the secret as a text, or a Path"
+        )
     return given if isinstance(given, str) else Path(given).expanduser()

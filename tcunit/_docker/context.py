@@ -25,8 +25,10 @@ class Context:
     def __init__(self, root: Path, dockerfile: Path) -> None:
         self.root = root
         self._dockerfile = dockerfile
-        is_inside = dockerfile.is_relative_to(root)
-        self.dockerfile = dockerfile.relative_to(root).as_posix() if is_inside else FROM_OUTSIDE
+        # Where it really is: an archive has nothing behind ".." or behind links to folders.
+        real, top = dockerfile.resolve(), root.resolve()
+        is_inside = real.is_relative_to(top)
+        self.dockerfile = real.relative_to(top).as_posix() if is_inside else FROM_OUTSIDE
         own = dockerfile.with_name(f"{dockerfile.name}{IGNORE_FILE}")
         self._patterns = _patterns(own if own.is_file() else root / IGNORE_FILE)
         # The engine looks into the ignore file that it finds in the archive.
@@ -51,9 +53,9 @@ class Context:
         for path in self.files():
             full = self.root / path
             found = full.lstat()
-            total.update(f"{path}\0{stat.filemode(found.st_mode)}\0".encode())
+            total.update(os.fsencode(f"{path}\0{stat.filemode(found.st_mode)}\0"))
             if stat.S_ISLNK(found.st_mode):
-                total.update(os.readlink(full).encode())
+                total.update(os.fsencode(os.readlink(full)))
             elif stat.S_ISREG(found.st_mode):
                 with full.open("rb") as file:
                     total.update(hashlib.file_digest(file, "sha256").digest())

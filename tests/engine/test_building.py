@@ -505,6 +505,14 @@ class BadInputTest(BuildCase):
                     DockerContainer(image).start()
         for wrong, expected in [
             (lambda: DockerImage(tag="Tea:1"), "'Tea:1' is no name for an image"),
+            (
+                lambda: DockerImage(build_args={"A": os.environ.get("NO_TEA")}),  # type: ignore[dict-item]
+                "build_args: A has no value",
+            ),
+            (
+                lambda: DockerImage(secrets={"a": b"tea"}),  # type: ignore[dict-item]
+                "secrets: 'a' is a bytes: give the secret as a text, or a Path",
+            ),
             (lambda: DockerImage(pull_policy="x"), "'x' is no pull policy: choose from always, m"),
             (lambda: DockerContainer("x").with_pull_policy(""), "is no pull policy"),
             (

@@ -8,7 +8,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from tcunit._docker.context import Context
+from tcunit._docker.context import FROM_OUTSIDE, Context
 
 DOCKERFILE = "FROM alpine\n"
 
@@ -68,6 +68,34 @@ class FilesTest(ContextCase):
         found = self.packed(context)
         self.assertEqual(DOCKERFILE, found[context.dockerfile])
         self.assertIn(context.dockerfile, found[".dockerignore"].splitlines())
+
+    def test_dockerfile_behind_links(self) -> None:
+        """It is where it really is: "..", links to it and links to its folder are followed."""
+        (self.root.parent / "Other").write_text(DOCKERFILE)
+        (self.root / "file").symlink_to("../Other")
+        (self.root / "folder").symlink_to("..")
+        (self.root / "here").symlink_to("Dockerfile")
+        for name, expected in (
+            ("../Other", FROM_OUTSIDE),
+            ("file", FROM_OUTSIDE),
+            ("folder/Other", FROM_OUTSIDE),
+            ("here", "Dockerfile"),
+            ("../app/Dockerfile", "Dockerfile"),
+        ):
+            with self.subTest(name):
+                context = self.context(name)
+                self.assertEqual(expected, context.dockerfile)
+                self.assertEqual(DOCKERFILE, self.packed(context)[expected])
+
+    def test_names_in_no_encoding(self) -> None:
+        """A file or a link's end may have a name that is no UTF-8."""
+        name = os.fsdecode(b"caf\xe9")
+        self.write({name: "x"})
+        (self.root / "link").symlink_to(name)
+        self.assertIn(name, self.packed(self.context()))
+        before = self.context().digest()
+        (self.root / name).rename(self.root / os.fsdecode(b"caf\xe8"))
+        self.assertNotEqual(before, self.context().digest())
 
     def test_other_text(self) -> None:
         """The Dockerfile in the archive has the text that is given."""
