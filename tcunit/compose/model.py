@@ -79,6 +79,14 @@ class Model:
         every = self.services.values()
         return {str(each["image"]) for each in every if "build" in each and each.get("image")}
 
+    @property
+    def needs(self) -> dict[str, list[str]]:
+        """The services that must be there before others, by those."""
+        return {
+            name: [each for each in service.get("depends_on") or () if each in self.services]
+            for name, service in self.services.items()
+        }
+
     def name_of(self, service: str) -> str:
         """The name of a service's containers, without their number."""
         return str(self.services[service].get("container_name") or f"{self.project}-{service}")

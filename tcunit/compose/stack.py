@@ -18,6 +18,7 @@ from ..errors import DeclarationError
 from ..jobs import side_by_side
 from ..lifecycle.alone import StartsAlone
 from ..lifecycle.declared import Declared, Launch, dependencies, owner_of
+from ..lifecycle.graph import one_by_one
 from ..lifecycle.ledger import Entry, ledger
 from ..lifecycle.startup import StartSet
 from ..measured import Measured
@@ -228,6 +229,13 @@ class ComposeStack(StartsAlone):
         """Follow the connection mode of another class, which shares it now."""
         for each in self.containers:
             each.use_mode_of(mode_of_case)
+
+    def revive(self) -> None:
+        """Start those of its services again that have died, what they depend on first."""
+        for name in one_by_one(self._started.model.needs):
+            for each in self.containers:
+                if each.service == name:
+                    each.revive()
 
     # -- in use -----------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from ..errors import DeclarationError
 from ..facts import Surroundings
 from ..settings import CONNECTION_MODE, KEEP, TEAR_DOWN, Settings
 from .declared import FIXTURE, MEASURED, Declared, Launch
-from .graph import in_order
+from .graph import in_order, one_by_one
 from .kept import announcement
 from .ledger import Entry, is_worker, ledger
 from .references import (
@@ -132,13 +132,23 @@ class ClassFixture:
     def _share(self, launch: Launch) -> None:
         """Start what lives for the run and does not run, and use it in the class's mode."""
         shared = of_scope(self._graph, "run")
-        known = [each for each in shared if each.is_started]
+        for each in self._running_before():
+            each.revive()
         run_scope.start(shared, launch, self._settings)
         for each in shared:
             each.use_mode_of(launch.mode_of_case)
-        for each in known:
-            for part in (each, *each.parts()):
-                part.revive()
+
+    def _running_before(self) -> list[Declared]:
+        """What it uses that runs for the run already, what is needed first."""
+        graph: dict[Declared, list[Declared]] = {}
+        waiting = list(self._graph)
+        while waiting:
+            thing = waiting.pop()
+            if thing not in graph:
+                needed = [*self._graph.get(thing, ()), *map(self._resolve, thing.needs())]
+                graph[thing] = [each for each in needed if isinstance(each, Declared)]
+                waiting += graph[thing]
+        return [each for each in one_by_one(graph) if each.scope == "run" and each.is_started]
 
     def sources(self) -> object:
         """What its start takes from files of this machine; another value if that has changed."""

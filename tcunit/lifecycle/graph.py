@@ -34,6 +34,11 @@ def in_order(
     return sorter
 
 
+def one_by_one(needs: Mapping[Node, Iterable[Node]]) -> Iterable[Node]:
+    """All of them, what is needed before what needs it."""
+    return graphlib.TopologicalSorter(needs).static_order()
+
+
 def reversed_needs(needs: Mapping[Node, Iterable[Node]]) -> dict[Node, list[Node]]:
     """The same graph for stopping: what is needed waits for all that need it."""
     turned: dict[Node, list[Node]] = {node: [] for node in needs}

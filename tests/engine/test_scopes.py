@@ -245,6 +245,40 @@ run(Dying); run(Next)
             "(exited, exit code 137), and is started again", " ".join(warnings[0][-8:])
         )
 
+    def test_died_with_what_it_needs(self) -> None:
+        """What is needed is started again first, also where the next class does not declare it."""
+        script = """
+import logging, pathlib
+from tcunit import ComposeStack, Network, wait
+logging.basicConfig(stream=sys.stdout, format="%(message)s")
+up = wait.for_log("up")
+file = pathlib.Path("tests/engine/compose/order.yml")
+backend = Network().with_scope("run")
+db = sleeper().with_network(backend, "db").with_scope("run")
+app = sleeper().with_command(["sh", "-c", "ping -c 1 db && echo up && sleep 300"])
+app.with_network(backend).depends_on(db).waiting_for(up).with_scope("run")
+stack = ComposeStack(file).waiting_for("app", up).with_scope("run")
+
+class Dying(ContainerTestCase):
+    app, db, stack = app, db, stack
+    def test(self):
+        for each in (self.app, self.db, self.stack["app"], self.stack["db"]):
+            each.get_wrapped_container().kill()
+            self.assertExited(each, 137)
+
+class Next(ContainerTestCase):
+    box = sleeper().depends_on(app, stack["app"])
+    def test(self):
+        print("done")
+run(Dying); run(Next)
+"""
+        *died, done = self.run_of(script)
+        self.assertEqual(["done"], done)
+        names = [each[0] for each in died]
+        for first, then in (("db", "app"), ("stack.db", "stack.app")):
+            self.assertLess(names.index(first), names.index(then))
+        self.assertEqual(4, len(names))
+
     def test_failing_start(self) -> None:
         """One that cannot be started fails each class that declares it, and leaves nothing."""
         script = """
