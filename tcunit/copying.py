@@ -13,6 +13,7 @@ from ._docker import NotThere
 from .collecting import place_in_container
 from .errors import CopyError, EngineError
 from .files import content_of, packed, unpack, unpacking
+from .request import is_below
 from .running import RunningContainer
 from .storage import Content, StorageOptions, copy_of
 
@@ -47,6 +48,7 @@ class Copying(StorageOptions):
             made: Content = content()  # type: ignore[assignment]
             copy = copy_of(made, destination, mode, uid, gid, "copy_into_container")
         running = self.running
+        _refuse_tmpfs(running, destination)
         with packed([copy]) as archive:
             try:
                 running.engine.put_archive(running.id, "/", archive)
@@ -83,6 +85,7 @@ class Copying(StorageOptions):
         """The archive of what a path in it leads to, and that path."""
         place_in_container(path, "copying out of a container")
         running = self.running
+        _refuse_tmpfs(running, path)
         try:
             with running.engine.get_archive(running.id, path) as (chunks, found):
                 with unpacking(chunks) as archive:
@@ -91,3 +94,17 @@ class Copying(StorageOptions):
             raise CopyError(f"there is no {path} in {running.description}") from error
         except EngineError as error:
             raise CopyError(f"{running.description}: {path}: {error}") from error
+
+
+def _refuse_tmpfs(running: RunningContainer, place: str) -> None:
+    """Refuse a place that is in memory: Docker's copies go to and come from what is below it."""
+    if running.engine.is_podman:
+        return
+    mounts = {each["Destination"]: each["Type"] for each in running.info.get("Mounts") or ()}
+    mounts |= dict.fromkeys(running.info["HostConfig"].get("Tmpfs") or (), "tmpfs")
+    around = max((each for each in mounts if is_below(place, each)), key=len, default="")
+    if mounts.get(around) == "tmpfs":
+        raise CopyError(
+            f"{running.description}: {place} is on the tmpfs mount {around}, which the engine does "
+            f"not see: read and write there with exec()"
+        )

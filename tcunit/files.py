@@ -38,6 +38,7 @@ def packed(copies: Sequence[Copy], root: str = "/") -> IO[bytes]:
     try:
         with tarfile.open(fileobj=file, mode="w") as archive:
             for copy in copies:
+                archive.inodes = {}  # type: ignore[attr-defined]  # no links to another copy
                 _add(archive, copy, posixpath.relpath(copy.destination, root))
     except OSError as error:
         file.close()
@@ -180,10 +181,14 @@ def _write_tree(archive: TarFile, top: TarInfo, source: str, destination: Path) 
         import tarfile
 
         try:
-            return tarfile.data_filter(_inside(member, top.name, source), path)
+            found = tarfile.data_filter(_inside(member, top.name, source), path)
         except tarfile.FilterError:
+            found = None
+        if found is not None and found.islnk() and not _can_be_linked(found, Path(path)):
+            found = None
+        if found is None:
             left_out.append(member.name)
-            return None
+        return found
 
     for member in archive:
         archive.extract(member, destination, filter=settle)
@@ -192,6 +197,15 @@ def _write_tree(archive: TarFile, top: TarInfo, source: str, destination: Path) 
             "Left out of the copy of %s, because they are devices or lead out of it: %s",
             source, ", ".join(left_out),
         )  # fmt: skip
+
+
+def _can_be_linked(member: TarInfo, folder: Path) -> bool:
+    """Whether a second name of a file has that file; what an earlier copy has there makes room."""
+    place, target = folder / member.name, folder / member.linkname
+    if place == target or not target.exists():
+        return False
+    place.unlink(missing_ok=True)
+    return True
 
 
 def _inside(member: TarInfo, top: str, source: str) -> TarInfo:

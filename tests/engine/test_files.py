@@ -105,6 +105,9 @@ class LaterTest(ContainerTestCase, EngineTest):
     """Copying to and from a container that exists."""
 
     box = sleeper()
+    memory = (
+        sleeper().with_tmpfs_mount("/memory").with_volume_mapping(Volume(), "/memory/data", "rw")
+    )
 
     def setUp(self) -> None:
         super().setUp()
@@ -160,6 +163,19 @@ class LaterTest(ContainerTestCase, EngineTest):
             self.box.copy_into_container(Path("/none"), "/there")
         with self.assertRaisesRegex(DeclarationError, "begins with '/'"):
             self.box.read_file("etc/passwd")
+
+    def test_in_memory(self) -> None:
+        """What is copied to a tmpfs mount would be lost: the error says so, and what to do."""
+        self.assertEqual(0, self.memory.exec(["sh", "-c", "echo x > /memory/x"]).exit_code)
+        for copy in (
+            lambda: self.memory.copy_into_container(b"x", "/memory/y"),
+            lambda: self.memory.copy_from_container("/memory", self.out),
+            lambda: self.memory.read_file("/memory/x"),
+        ):
+            with self.assertRaisesRegex(CopyError, r"memory .* is on the tmpfs mount /memory, wh"):
+                copy()
+        self.memory.copy_into_container(b"x", "/memory/data/x")
+        self.assertEqual(b"x", self.memory.read_file("/memory/data/x"))
 
     def test_a_file_never_replaces_a_folder(self) -> None:
         """The engine would remove the folder with all that is in it, and does not."""

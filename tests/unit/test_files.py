@@ -73,6 +73,19 @@ class PackTest(FolderTest):
                 self.assertEqual("sub/file", found[f"{prefix}link"].linkname)
                 self.assertEqual("/etc/passwd", found[f"{prefix}away"].linkname)
 
+    def test_hard_links(self) -> None:
+        """They stay links within a tree; what is copied twice is two files, each with its mode."""
+        (self.folder / "tree").mkdir()
+        (self.folder / "tree/a").write_text("x")
+        (self.folder / "tree/b").hardlink_to(self.folder / "tree/a")
+        file = self.folder / "tree/a"
+        found = self.members(
+            Copy(self.folder / "tree", "/t"), Copy(file, "/c", 0o600), Copy(file, "/d", 0o644)
+        )
+        self.assertEqual("t/a", found["t/b"].linkname)
+        modes = {name: each.mode for name, each in found.items() if each.isreg()}
+        self.assertEqual({"c": 0o600, "d": 0o644}, {key: modes.get(key) for key in "cd"})
+
     def test_mode_of_a_tree(self) -> None:
         """Folders that may be listed may be entered; then the destination gets it, too."""
         (self.folder / "sub").mkdir()
@@ -164,6 +177,27 @@ class UnpackTest(FolderTest):
                 self.assertEqual(b"x", (out / name).read_bytes())
         self.assertEqual(out.resolve(), (out / "sub/self").resolve())
         self.assertFalse((out / "hard").is_symlink())
+
+    def test_hard_links_again(self) -> None:
+        """A second copy takes the place of the first."""
+        for content in (b"x", b"y"):
+            hard = link("top/hard", "top/file", tarfile.LNKTYPE)
+            out = self.unpack(
+                folder("top"), member("top/file", content), hard, member("top/last", content)
+            )
+            self.assertEqual(content, (out / "hard").read_bytes())
+            self.assertEqual(2, (out / "hard").stat().st_nlink)
+
+    def test_hard_links_to_what_is_left_out(self) -> None:
+        """They are left out, too."""
+        with self.assertLogs("tcunit", "WARNING") as logged:
+            out = self.unpack(
+                folder("top"), member("top/pipe", type=tarfile.FIFOTYPE),
+                link("top/hard", "top/pipe", tarfile.LNKTYPE),
+                link("top/self", "top/self", tarfile.LNKTYPE),
+            )  # fmt: skip
+        self.assertEqual([], list(out.iterdir()))
+        self.assertIn("top/pipe, top/hard, top/self", logged.output[0])
 
     def test_what_leads_out_is_left_out(self) -> None:
         """Nothing is written and no link leads elsewhere; the log says what was left out."""
