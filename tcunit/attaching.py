@@ -28,12 +28,16 @@ def attached_networks(asked: ContainerRequest, launch: Launch, is_shared: bool) 
         try:
             launch.surroundings.network(name)
         except NotThere as error:
-            raise StartError(
-                f"{asked.image}: there is no network {name} on the engine: create it first, or "
-                f"declare a Network() of your own"
-            ) from error
+            raise _no_network(asked, name) from error
         found.append((name, [*asked.aliases, *attachment.aliases]))
     return found
+
+
+def _no_network(asked: ContainerRequest, name: str) -> StartError:
+    return StartError(
+        f"{asked.image}: there is no network {name} on the engine: create it first, or declare a "
+        f"Network() of your own"
+    )
 
 
 def implicit_networks(asked: ContainerRequest, engine: Engine) -> list[str]:
@@ -78,7 +82,10 @@ def network_mode(asked: ContainerRequest, running: RunningContainer) -> str | No
 
 def published(asked: ContainerRequest, running: RunningContainer) -> dict[str, Any]:
     """The ports to publish, and on which addresses."""
-    network = running.network_facts()
+    try:
+        network = running.network_facts()
+    except NotThere as error:
+        raise _no_network(asked, running.networks[0]) from error
     every = {port: None for port in asked.exposed}
     if asked.can_publish and not (network and network.is_internal):
         every.update({port: None for port in asked.service_ports})

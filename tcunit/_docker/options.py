@@ -32,8 +32,9 @@ def _option_names() -> tuple[frozenset[str], frozenset[str]]:
     from docker.api.container import ContainerApiMixin
     from docker.types import HostConfig
 
-    host = set(inspect.signature(HostConfig.__init__).parameters) - {"self", "version", "runtime"}
+    host = set(inspect.signature(HostConfig.__init__).parameters) - {"self", "version"}
     create = set(inspect.signature(ContainerApiMixin.create_container).parameters) - {"self"}
+    create -= {"runtime"}  # there the engine takes no notice of it
     return frozenset(host), frozenset(create)
 
 

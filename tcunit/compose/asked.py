@@ -66,13 +66,17 @@ class Asked:
         profiles = [word for each in self.profiles for word in ("--profile", each)]
         return [*folder, *env_files, *profiles]
 
-    def options_of_up(self, settings: Settings) -> list[str]:
-        """The options of an ``up`` that makes all."""
-        return [*self._about_images(settings), *self._waiting(settings), *self._scale()]
+    def options_of_up(self, settings: Settings, pulled: bool) -> list[str]:
+        """The options of an ``up`` that makes all.
 
-    def options_of_create(self, settings: Settings) -> list[str]:
+        Args:
+            pulled: all images that it could pull were pulled before.
+        """
+        return [*self._about_images(settings, pulled), *self._waiting(settings), *self._scale()]
+
+    def options_of_create(self, settings: Settings, pulled: bool) -> list[str]:
         """Those of one that starts nothing yet."""
-        return ["--no-start", *self._about_images(settings), *self._scale()]
+        return ["--no-start", *self._about_images(settings, pulled), *self._scale()]
 
     def options_of_start(self, settings: Settings) -> list[str]:
         """Those of one that starts what is there, as it is."""
@@ -84,8 +88,10 @@ class Asked:
         policy = settings.find(PULL_POLICY)
         return self.pull or ("" if policy.is_default else policy.value)
 
-    def _about_images(self, settings: Settings) -> list[str]:
+    def _about_images(self, settings: Settings, pulled: bool) -> list[str]:
         pull = self.policy(settings)
+        if pull == "always" and pulled:
+            pull = "missing"  # Compose need not know the credentials
         return [
             "--quiet-pull",
             *(["--build"] if self.build else []),

@@ -109,7 +109,8 @@ class Command:
             for line in lines:
                 text = line.decode(errors="replace")
                 self.said += text
-                self.hear(text.rstrip())
+                with contextlib.suppress(Exception):  # what cannot be shown does not end it
+                    self.hear(text.rstrip())
         self.code = process.wait()
         with self._lock:
             self._ended.set()

@@ -151,14 +151,14 @@ class StackLaunching:
                 if self.measurements:
                     self._up_measured(calls, self.measurements)
                 else:
-                    self._run(calls, {}, asked.options_of_up(self.launch.settings))
+                    self._run(calls, {}, asked.options_of_up(self.launch.settings, not model.made))
             except ComposeError as error:
                 raise ComposeError(f"{error}{self._last_words()}") from None
 
     def _up_measured(self, calls: Calls, measurements: Measurements) -> None:
         """Have the containers created, put in what measures them, and have them started."""
         assert self.entry is not None
-        create = self.asked.options_of_create(self.launch.settings)
+        create = self.asked.options_of_create(self.launch.settings, not self.model.made)
         before = measurements.additions()
         self._run(calls, before, create)
         self._attach()

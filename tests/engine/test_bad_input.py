@@ -339,11 +339,15 @@ class AtTheStartTest(BadInputTest):
         """A network that is not there is an error that names it."""
         with self.refused(StartError, "no-such-network"):
             sleeper().with_network("no-such-network").start()
+        with self.refused(StartError, "alpine: there is no network no-such-network on the engine"):
+            sleeper().with_network_mode("no-such-network").start()
 
     def test_unknown_option(self) -> None:
         """An option that the SDK does not know is refused with the nearest that it knows."""
         with self.refused(DeclarationError, r"'mem_limits' \(did you mean 'mem_limit'\?\)"):
             sleeper().with_kwargs(mem_limits="64m").start()
+        with self.refused(StartError, "no-such-runtime"):
+            sleeper().with_kwargs(runtime="no-such-runtime").start()
 
     def test_wrong_subnet(self) -> None:
         """A subnet that is none is an error that names the network."""

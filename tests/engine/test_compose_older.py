@@ -71,6 +71,8 @@ class OlderTest(ContainerAssertionsMixin, EngineTest):
                     with ComposeStack(file) as stack:
                         self.assertRunning(stack["app"])
                 self.assertIn(f"pulled {name} ", logs.output[0])
+                with environment(DOCKER_AUTH_CONFIG=config):
+                    ComposeStack(file, pull="always").start().stop()
 
     @unittest.skipUnless(shutil.which("docker"), "Docker's own command is not installed")
     def test_plugin(self) -> None:

@@ -253,12 +253,14 @@ class AskedTest(unittest.TestCase):
         settings = Settings(environ, Path("/no"))
         self.assertEqual(
             "--quiet-pull --build --pull never --wait --wait-timeout 3 --scale=web=2",
-            " ".join(asked.options_of_up(settings)),
+            " ".join(asked.options_of_up(settings, True)),
         )
         plain = Asked((Path("a"),))
-        self.assertEqual(["--quiet-pull", "--pull", "always"], plain.options_of_up(settings))
+        for pulled, policy in ((False, "always"), (True, "missing")):
+            expected = ["--quiet-pull", "--pull", policy]
+            self.assertEqual(expected, plain.options_of_up(settings, pulled))
         unset = Settings({}, Path("/no"))
-        self.assertEqual(["--quiet-pull"], plain.options_of_up(unset))
+        self.assertEqual(["--quiet-pull"], plain.options_of_up(unset, True))
 
     def test_options_in_two_steps(self) -> None:
         """What is created first is not made again by the start."""
@@ -266,7 +268,7 @@ class AskedTest(unittest.TestCase):
         settings = Settings({"TCUNIT_START_TIMEOUT": "3"}, Path("/no"))
         self.assertEqual(
             "--no-start --quiet-pull --build --pull always --scale=web=2",
-            " ".join(asked.options_of_create(settings)),
+            " ".join(asked.options_of_create(settings, False)),
         )
         self.assertEqual(
             "--no-recreate --no-build --pull never --wait --wait-timeout 3 --scale=web=2",
@@ -378,6 +380,11 @@ def run(script: str, given: str = "", **environ: str) -> Command:
     return Command(["sh", "-c", script], {**os.environ, **environ}, given)
 
 
+def complain(line: str) -> None:
+    """What cannot show a line, as where standard error is gone."""
+    raise OSError(line)
+
+
 def is_running(pid: int) -> bool:
     """Whether a process runs; one that only waits to be asked for its exit code does not."""
     try:
@@ -395,6 +402,14 @@ class CommandTest(unittest.TestCase):
         while is_running(pid):
             self.assertLess(time.monotonic(), deadline, f"{pid} still runs")
             time.sleep(0.01)
+
+    def test_what_cannot_be_shown(self) -> None:
+        """It neither ends the command nor lets anybody wait for it for good."""
+        command = run("echo one; echo two; exit 3")
+        command.hear = complain
+        deadline = time.monotonic() + 20
+        command.run(lambda: time.monotonic() > deadline)
+        self.assertEqual((3, "one\ntwo\n"), (command.code, command.said))
 
     def test_its_end(self) -> None:
         """Code and output are had, the input and the environment arrive."""

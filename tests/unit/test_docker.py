@@ -365,8 +365,8 @@ class OptionsTest(unittest.TestCase):
         host, create = split_options(
             {"mem_limit": "64m", "binds": ["/a:/b"], "tty": True, "labels": {}, "runtime": "runc"}
         )
-        self.assertEqual({"mem_limit": "64m", "binds": ["/a:/b"]}, host)
-        self.assertEqual({"tty": True, "labels": {}, "runtime": "runc"}, create)
+        self.assertEqual({"mem_limit": "64m", "binds": ["/a:/b"], "runtime": "runc"}, host)
+        self.assertEqual({"tty": True, "labels": {}}, create)
 
     def test_nothing(self) -> None:
         """No options are none on both sides."""
