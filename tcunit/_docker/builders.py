@@ -86,7 +86,7 @@ class Job:
         for each in self.secrets.values():
             text = each if isinstance(each, str) else each.read_text(errors="replace")
             found |= {text.strip(), *(line.strip() for line in text.splitlines())}
-        return Secrets(frozenset(value for value in found if value))
+        return Secrets(frozenset(value for value in found if any(map(str.isalnum, value))))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -245,8 +245,12 @@ def _arguments(engine: Engine, job: Job) -> list[str]:
 
 
 def _by_environment(name: str) -> bool:
-    """Whether the value can go where others cannot read it; a variable of ours is not replaced."""
-    return name not in os.environ and not name.startswith(("DOCKER_", "BUILDX_", "BUILDKIT_"))
+    """Whether the value can go where others cannot read it; a variable of ours is not replaced.
+
+    Those of proxies and of the command line itself it would follow, on its way to the engine.
+    """
+    own = name.startswith(("DOCKER_", "BUILDX_", "BUILDKIT_")) or name.lower().endswith("_proxy")
+    return name not in os.environ and not own
 
 
 def _variable(secret: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import tempfile
 import unittest
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 from unittest import mock
 
 from tcunit._docker import Engine
-from tcunit._docker.builders import why_no_buildkit
+from tcunit._docker.builders import Job, why_no_buildkit
 from tcunit.errors import EngineError
 from tcunit.settings import Settings
 
@@ -22,6 +24,26 @@ esac
 """
 CONTAINERD = {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}
 OVERLAY = {"DriverStatus": [["Backing Filesystem", "extfs"]]}
+
+
+class JobTest(unittest.TestCase):
+    """What a build is given, and what is not shown of it."""
+
+    def job(self, **fields: Any) -> Job:
+        """One build."""
+        return Job("tea", io.BytesIO(), "Dockerfile", {}, **fields)
+
+    def test_environment(self) -> None:
+        """A value goes by the environment where the command line does not follow it itself."""
+        by_words = ["HTTP_PROXY", "https_proxy", "DOCKER_HOST", "BUILDX_BUILDER", "TEA_POT"]
+        args = dict.fromkeys([*by_words, "TEA"], "x")
+        with mock.patch.dict(os.environ, {"TEA_POT": "ours"}):
+            self.assertEqual({"TEA": "x"}, self.job(args=args).environment)
+
+    def test_secrets(self) -> None:
+        """The words of a secret are masked, and not its punctuation."""
+        job = self.job(secrets={"key": '{\n  "key": "battery-staple"\n}\n'})
+        self.assertEqual("{ ***; }", job.mask('{ "key": "battery-staple"; }'))
 
 
 class WhyNoBuildKitTest(unittest.TestCase):
