@@ -70,4 +70,10 @@ def env_file(path: str) -> dict[str, str]:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise DeclarationError(f"the environment file {path} cannot be read: {error}") from error
+    found = {name.removeprefix("\ufeff"): value for name, value in found.items()}
+    if any(name.split() != [name] for name in found):
+        raise DeclarationError(
+            f"the environment file {path} has a line with no name, or a space, before its '=': "
+            f"write each as NAME=value, without 'export'"
+        )
     return found

@@ -166,6 +166,8 @@ class EnvFileTest(unittest.TestCase):
         self.file.write_text("# one\nA=1\n\nB=a b # c\nC='quoted'\nD=\nE=x=y\n")
         expected = {"A": "1", "B": "a b # c", "C": "'quoted'", "D": "", "E": "x=y"}
         self.assertEqual(expected, env_file(str(self.file)))
+        self.file.write_text("\ufeffA=1\n", "utf-8")  # as some editors write it
+        self.assertEqual({"A": "1"}, env_file(str(self.file)))
 
     def test_wrong(self) -> None:
         """The error names the file, and shows no value."""
@@ -175,6 +177,11 @@ class EnvFileTest(unittest.TestCase):
         with self.assertRaisesRegex(DeclarationError, r"test\.env has a line without") as caught:
             env_file(str(self.file))
         self.assertNotIn("s3cret", str(caught.exception))
+        for line in ("export A=s3cret", "=s3cret", "A =s3cret"):
+            self.file.write_text(f"B=1\n{line}\n")
+            with self.subTest(line), self.assertRaisesRegex(DeclarationError, "'export'") as caught:
+                env_file(str(self.file))
+            self.assertNotIn("s3cret", str(caught.exception))
         wrong: list[Any] = ["", None, 5]
         for path in wrong:
             with self.subTest(path=path), self.assertRaisesRegex(DeclarationError, "is no path"):
