@@ -25,7 +25,9 @@ def paths(given: File | Iterable[File] | None) -> tuple[Path, ...]:
     """One path or several, as several."""
     if given is None:
         return ()
-    several = [given] if isinstance(given, str | PathLike) else given
+    several = [given] if isinstance(given, str | PathLike) else [*given]
+    if wrong := [each for each in several if not isinstance(each, str | PathLike)]:
+        raise DeclarationError(f"{wrong[0]!r} is no path: give several files one by one")
     return tuple(Path(each).expanduser() for each in several)
 
 
@@ -58,6 +60,10 @@ class Asked:
             raise DeclarationError(
                 f"remove_images={self.remove_images!r}: allowed are {', '.join(REMOVALS)}"
             )
+
+    def usual_env_files(self) -> tuple[Path, ...]:
+        """Where Compose looks for variables when no file of them is named."""
+        return tuple(each / ".env" for each in (self.folder or self.files[0].parent, Path()))
 
     def options(self) -> list[str]:
         """The options of Compose's command."""

@@ -119,6 +119,7 @@ class StackLaunching:
             find_compose(settings), self.stack.label, self.project,
             [each.absolute() for each in asked.files], asked.options(), asked.services, given,
             {**environment_for(self.launch.engine, settings.environ), **given},
+            asked.env_files or asked.usual_env_files(),
         )  # fmt: skip
 
     def _value(self, name: str, value: Value) -> str:
@@ -153,7 +154,8 @@ class StackLaunching:
                 else:
                     self._run(calls, {}, asked.options_of_up(self.launch.settings, not model.made))
             except ComposeError as error:
-                raise ComposeError(f"{error}{self._last_words()}") from None
+                words = calls.secrets(model).mask(self._last_words())
+                raise ComposeError(f"{error}{words}") from None
 
     def _up_measured(self, calls: Calls, measurements: Measurements) -> None:
         """Have the containers created, put in what measures them, and have them started."""

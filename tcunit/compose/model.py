@@ -8,7 +8,7 @@ service have the service's name there, because only Compose numbers them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -179,14 +179,16 @@ def plain(text: object) -> str:
     return str(text).replace("$$", "$")
 
 
-def secrets_of(given: Mapping[str, str], environ: Mapping[str, str], model: Model) -> Secrets:
+def secrets_of(
+    given: Iterable[tuple[str, str]], environ: Mapping[str, str], model: Model
+) -> Secrets:
     """What must not be shown of what a command says: secrets of the test, and of the services.
 
     Args:
-        given: variables that the test sets.
+        given: variables that the test sets, itself or by a file.
         environ: those of the process, of which only long values are told from other words.
     """
-    pairs = [*given.items()]
+    pairs = [*given]
     for each in model.services.values():
         found = each.get("environment") or {}
         pairs += [(name, plain(value)) for name, value in found.items() if value is not None]

@@ -10,7 +10,7 @@ import contextlib
 import re
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +43,7 @@ class Calls:
         services: those to start, with what they depend on; none means all.
         given: the variables that the test sets.
         environ: the whole environment of the command.
+        env_files: those that have further variables, as far as they are there.
     """
 
     compose: Compose
@@ -53,6 +54,7 @@ class Calls:
     services: Sequence[str]
     given: Mapping[str, str]
     environ: Mapping[str, str]
+    env_files: Sequence[Path] = ()
 
     def words(self) -> list[str]:
         """The command with all that names the project."""
@@ -86,7 +88,8 @@ class Calls:
 
     def secrets(self, model: Model) -> Secrets:
         """What must not be shown of what Compose says."""
-        return secrets_of(self.given, self.environ, model)
+        of_files = [pair for each in self.env_files for pair in variables_in(each)]
+        return secrets_of([*of_files, *self.given.items()], self.environ, model)
 
     def why_failed(self, command: Command, model: Model) -> str:
         """What to say of an ``up`` that failed."""
@@ -161,6 +164,17 @@ class ProjectEntry(Entry):
         """What is there of it."""
         found = self.engine.labelled(f"{PROJECT_LABEL}={self.name}")
         return [each for each in found if is_ours(each.name, each.labels)]
+
+
+def variables_in(file: Path) -> Iterator[tuple[str, str]]:
+    """The variables in a file that Compose reads, each with its value; none if it is not there."""
+    text = ""
+    with contextlib.suppress(OSError):
+        text = file.read_text("utf-8", errors="replace")
+    for found in re.finditer(r"^\s*(?:export\s+)?([\w.-]+)\s*[=:](.*)", text, re.MULTILINE):
+        value = found[2].strip()
+        inner = re.match(r"([\"'])(.*?)\1|(.*?)(?:\s+#.*)?$", value)
+        yield found[1], (inner[2] or inner[3] or "" if inner else value)
 
 
 def run_up(command: Command, calls: Calls, model: Model, is_cancelled: Callable[[], bool]) -> None:

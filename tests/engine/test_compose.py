@@ -404,6 +404,17 @@ class RefusedTest(EngineTest):
         self.assertIn("***", text)
         self.assertNotIn("Open-Sesame", text)
 
+    def test_secrets_of_files(self) -> None:
+        """Those of a file of variables, too, that the engine repeats of a container."""
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, ".env").write_text("API_KEY=Open-Sesame\n")
+            for options in ({"env_file": Path(folder, ".env")}, {"project_directory": folder}):
+                for file in ("secret.yml", "device.yml"):
+                    with self.subTest(file, **options):
+                        text = self.refused(ComposeStack(FILES / file, **options))
+                        self.assertIn("***", text)
+                        self.assertNotIn("Open-Sesame", text)
+
 
 class CommandTest(EngineTest):
     """Which command Compose is."""

@@ -23,7 +23,7 @@ from tcunit.compose.cli import engine_variables, find_compose
 from tcunit.compose.command import Command
 from tcunit.compose.coverage import Measurements, mounted
 from tcunit.compose.model import Model, further_file, secrets_of
-from tcunit.compose.project import ProjectEntry
+from tcunit.compose.project import ProjectEntry, variables_in
 from tcunit.compose.service import ServiceWaitStrategy
 from tcunit.errors import ComposeError, ContainerDied, DeclarationError, SealedError
 from tcunit.lifecycle.ledger import PROJECT
@@ -139,12 +139,23 @@ class ModelTest(unittest.TestCase):
     def test_secrets(self) -> None:
         """Those of the test, of the services and of the process are masked, and no public value."""
         secrets = secrets_of(
-            {"DB_PASSWORD": "p4ss", "TOKEN": "test"},
+            [("DB_PASSWORD", "p4ss"), ("TOKEN", "test")],
             {"GITHUB_TOKEN": "gh-0123456789", "SHORT_KEY": "up", "HOME": "/home/me"},
             model(),
         )
         text = secrets.mask("p4ss Ses$ame gh-0123456789 up test /home/me")
         self.assertEqual("*** *** *** up test /home/me", text)
+
+    def test_files_of_variables(self) -> None:
+        """Their values are known as they are written; what is not there has none."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "test.env")
+            file.write_text(
+                "A=1\nexport B = 'x # y' # z\nC=\"q\"\nD=abc # d\nE=\n#F=1\nG: h\nI=a=b#c\nJ\n"
+            )
+            expected = {"A": "1", "B": "x # y", "C": "q", "D": "abc", "E": "", "G": "h"}
+            self.assertEqual({**expected, "I": "a=b#c"}, dict(variables_in(file)))
+            self.assertEqual([], list(variables_in(Path(folder, "none"))))
 
 
 class CoverageTest(unittest.TestCase):
@@ -221,6 +232,7 @@ class AskedTest(unittest.TestCase):
         """What cannot be meant is refused at once, with what is allowed."""
         refused: list[tuple[Any, str]] = [
             (lambda: ComposeStack(), r"no Compose file: .*ComposeStack\('compose.yml'\)"),
+            (lambda: ComposeStack(["a", "b"]), r"\['a', 'b'\] is no path: give several"),  # type: ignore[arg-type]
             (lambda: ComposeStack("a", pull="daily"), "'daily' is no pull policy: choose from"),
             (lambda: ComposeStack("a", remove_images="x"), "allowed are built, all, none"),
             (lambda: ComposeStack("a").waiting_for("web", "soon"), "'soon' is no wait strategy"),  # type: ignore[arg-type]
