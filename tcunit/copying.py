@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Copying(StorageOptions):
-    """What can be copied, also when the container has ended."""
+    """What can be copied, also when the container has ended; but for what a tmpfs mount holds."""
 
     @property
     @abstractmethod
@@ -41,7 +41,8 @@ class Copying(StorageOptions):
         """Put a file or a tree in now; the arguments are those of ``with_copy_into_container``.
 
         Raises:
-            CopyError: the source cannot be read, or the engine refused it.
+            CopyError: the source cannot be read, the engine refused it, or it would go to a tmpfs
+                mount, where Docker's copies get lost.
         """
         copy = copy_of(content, destination, mode, uid, gid, "copy_into_container")
         if callable(content):
