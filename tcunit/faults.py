@@ -60,7 +60,8 @@ class Faults(ContainerOptions):
     def revive(self) -> None:
         """Start it again if it has died since it was ready: the next class uses it, too.
 
-        What ended without an error is left as it is: it was a job.
+        So it is if it lost its network with the container whose network it uses. What ended without
+        an error is left as it is: it was a job.
 
         Raises:
             StartError: it could not be started, or was not ready.
@@ -69,10 +70,14 @@ class Faults(ContainerOptions):
             return
         running = self.running
         state = running.state()
-        if state.running or not state.exit_code or state.status == "removed":
+        is_cut_off = state.running and running.has_lost_network()
+        if not is_cut_off and (state.running or not state.exit_code or state.status == "removed"):
             return
-        warn("%s has died (%s), and is started again", running.description, state)
+        why = "lost its network" if is_cut_off else f"died ({state})"
+        warn("%s has %s, and is started again", running.description, why)
         try:
+            if is_cut_off:
+                running.engine.stop(running.id)
             self._start_again()
             running.refresh()
         except EngineError as error:

@@ -138,6 +138,11 @@ class RunningContainer:
         except NotThere:
             return ContainerState("removed", running=False, exit_code=-1)
 
+    def has_lost_network(self) -> bool:
+        """Whether the one whose network it uses was started again since, as both were seen last."""
+        host = self.host_of
+        return host is not None and _started_at(host.info) > _started_at(self.info)
+
     def ended(self) -> ContainerState | None:
         """Its state if it ended or was restarted by its policy since its start.
 
@@ -387,6 +392,10 @@ def state_of(info: Json) -> ContainerState:
         restarts=int(info.get("RestartCount") or 0),
         finished_at=_seconds(state.get("FinishedAt", "")),
     )
+
+
+def _started_at(info: Json) -> float:
+    return _seconds((info.get("State") or {}).get("StartedAt", ""))
 
 
 def _seconds(text: str) -> float:

@@ -258,9 +258,10 @@ db = sleeper().with_network(backend, "db").with_scope("run")
 app = sleeper().with_command(["sh", "-c", "ping -c 1 db && echo up && sleep 300"])
 app.with_network(backend).depends_on(db).waiting_for(up).with_scope("run")
 stack = ComposeStack(file).waiting_for("app", up).with_scope("run")
+beside = sleeper().with_init().with_network_mode(db).with_scope("run")
 
 class Dying(ContainerTestCase):
-    app, db, stack = app, db, stack
+    beside, app, db, stack = beside, app, db, stack
     def test(self):
         for each in (self.app, self.db, self.stack["app"], self.stack["db"]):
             each.get_wrapped_container().kill()
@@ -268,16 +269,18 @@ class Dying(ContainerTestCase):
 
 class Next(ContainerTestCase):
     box = sleeper().depends_on(app, stack["app"])
+    beside = beside
     def test(self):
+        self.assertExec(self.beside, ["grep", "eth0", "/proc/net/dev"])
         print("done")
 run(Dying); run(Next)
 """
         *died, done = self.run_of(script)
         self.assertEqual(["done"], done)
         names = [each[0] for each in died]
-        for first, then in (("db", "app"), ("stack.db", "stack.app")):
+        for first, then in (("db", "app"), ("db", "beside"), ("stack.db", "stack.app")):
             self.assertLess(names.index(first), names.index(then))
-        self.assertEqual(4, len(names))
+        self.assertEqual(5, len(names))
 
     def test_failing_start(self) -> None:
         """One that cannot be started fails each class that declares it, and leaves nothing."""
