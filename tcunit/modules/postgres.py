@@ -69,20 +69,52 @@ class PostgresWaitStrategy(WaitStrategy):
         return f"PostgreSQL to accept logins on port {self.port.number}"
 
 
+# What the server keeps about a database outside of it, and leaves out of a copy: who owns it and
+# may use it, what is set for it and for its roles in it, and its comment. The rows are copied as
+# they are, because no statement writes each of them back as it was.
+OF_THE_SERVER = """\
+UPDATE pg_database AS target
+    SET (datdba, datacl, datconnlimit) = (source.datdba, source.datacl, source.datconnlimit)
+    FROM pg_database AS source
+    WHERE target.datname = {target} AND source.datname = {source};
+DELETE FROM pg_shdepend USING pg_database AS target
+    WHERE classid = 'pg_database'::regclass AND objid = target.oid AND datname = {target};
+INSERT INTO pg_shdepend
+    SELECT dbid, classid, target.oid, objsubid, refclassid, refobjid, deptype
+    FROM pg_shdepend, pg_database AS source, pg_database AS target
+    WHERE classid = 'pg_database'::regclass AND objid = source.oid
+        AND target.datname = {target} AND source.datname = {source};
+INSERT INTO pg_db_role_setting
+    SELECT target.oid, setrole, setconfig
+    FROM pg_db_role_setting, pg_database AS source, pg_database AS target
+    WHERE setdatabase = source.oid AND target.datname = {target} AND source.datname = {source};
+INSERT INTO pg_shdescription
+    SELECT target.oid, classoid, description
+    FROM pg_shdescription, pg_database AS source, pg_database AS target
+    WHERE classoid = 'pg_database'::regclass AND objoid = source.oid
+        AND target.datname = {target} AND source.datname = {source};
+"""
+
+
 def _as_copy(target: str, source: str) -> list[str]:
     """Statements that make one database a copy of another, whoever is connected to either."""
     quoted = [_quoted(name) for name in (target, source)]
-    literal = "'" + source.replace("'", "''") + "'"
-    end_others = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {literal}"
+    literals = {"target": _literal(target), "source": _literal(source)}
+    end_others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {source}"
     return [
         f"DROP DATABASE IF EXISTS {quoted[0]} WITH (FORCE)",
-        end_others,
+        end_others.format(**literals),
         f"CREATE DATABASE {quoted[0]} TEMPLATE {quoted[1]}",
+        OF_THE_SERVER.format(**literals),
     ]
 
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _startup_message(user: str, database: str) -> bytes:

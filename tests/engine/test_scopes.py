@@ -300,6 +300,29 @@ print(left_over())
 
 # -- bringing the state back ----------------------------------------------------------------------
 
+OF_THE_SERVER = b"""
+CREATE ROLE app LOGIN;
+CREATE ROLE guest LOGIN;
+ALTER DATABASE test OWNER TO app;
+ALTER DATABASE test SET timezone TO 'Asia/Tokyo';
+ALTER ROLE guest IN DATABASE test SET search_path TO "$user", shop;
+ALTER DATABASE test CONNECTION LIMIT 17;
+COMMENT ON DATABASE test IS 'the shop''s';
+GRANT CREATE ON DATABASE test TO guest WITH GRANT OPTION;
+REVOKE CONNECT ON DATABASE test FROM PUBLIC;
+"""
+KEPT = """
+SELECT current_setting('timezone'), datdba::regrole::text, datconnlimit,
+    shobj_description(oid, 'pg_database'),
+    (SELECT count(*) FROM pg_db_role_setting WHERE setdatabase = oid),
+    (SELECT array_agg(setconfig::text ORDER BY setrole) FROM pg_db_role_setting
+        WHERE setdatabase = oid),
+    datacl::text,
+    (SELECT array_agg(deptype::text || refobjid::regrole::text ORDER BY refobjid) FROM pg_shdepend
+        WHERE classid = 'pg_database'::regclass AND objid = oid)
+FROM pg_database WHERE datname = 'test'
+"""
+
 
 class ResetTest(EngineTest, ContainerTestCase):
     """Each test finds the state with which tests begin, whatever the one before has done."""
@@ -371,6 +394,28 @@ class ResetTest(EngineTest, ContainerTestCase):
         db.snapshot()
         db.reset()
         self.assertEqual(["cake"], self.items(db))
+
+    def test_what_the_server_keeps(self) -> None:
+        """A database has its owner, rights, settings and comment again, which no copy of it has."""
+        db = self.running(PostgresContainer().with_init_scripts(OF_THE_SERVER))
+        assert isinstance(db, PostgresContainer)
+
+        def kept() -> list[Any]:
+            with self.connected(db) as connection:
+                return connection.execute(KEPT).fetchall()
+
+        first = kept()
+        self.assertEqual(("Asia/Tokyo", "app", 17, "the shop's", 2), first[0][:5])
+        db.snapshot()
+        with self.connected(db) as connection:
+            connection.execute("ALTER DATABASE test RESET ALL")
+            connection.execute("ALTER DATABASE test CONNECTION LIMIT 3")
+            connection.execute("REVOKE ALL ON DATABASE test FROM guest")
+            connection.execute("COMMENT ON DATABASE test IS 'another'")
+            connection.execute("ALTER DATABASE test OWNER TO test")
+        for _ in range(2):
+            db.reset()
+            self.assertEqual(first, kept())
 
     def test_faster_than_a_new_one(self) -> None:
         """Bringing the state back takes less time than a new container."""
