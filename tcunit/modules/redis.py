@@ -215,7 +215,8 @@ class RedisContainer(DockerContainer):
                     f"{self.label} has no user {username!r}: add with_acl_user(); it has {known}"
                 )
             password = self._accounts[username][0]
-        login = f"{quote(username or '', safe='')}:{quote(password, safe='')}@" if password else ""
+        words = [quote(each or "", safe="") for each in (username, password)]
+        login = f"{words[0]}:{words[1]}@" if any(words) else ""  # a user may have no password
         return f"{'rediss' if self._tls else 'redis'}://{login}{endpoint}/{db}"
 
 

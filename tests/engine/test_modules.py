@@ -76,6 +76,7 @@ class OptionsTest(EngineTest, ContainerTestCase):
         .with_config_file(b"maxmemory 32mb\nhz 20\n")
         .with_server_options(maxmemory="64mb", appendonly=True, save="60 1 30 100")
         .with_acl_user("reader", "read/only", "~cart:*", "+@read", "+ping")
+        .with_acl_user("visitor", "", "+ping", "+acl|whoami")
         .with_tls(CERTIFICATE, KEY)
         .with_reset()
     )
@@ -148,7 +149,7 @@ class OptionsTest(EngineTest, ContainerTestCase):
         self.assertEqual(expected, found)
 
     def test_redis_users(self) -> None:
-        """A user may do what its rules say, and nobody comes in without a password."""
+        """A user may do what its rules say, and nobody comes in without its password."""
         url = self.cache.get_connection_url(mode="docker_host", username="reader")
         ca = {"ssl_ca_data": CA.decode(), "ssl_check_hostname": True}
         with redis.Redis.from_url(url, **ca) as client:
@@ -160,6 +161,12 @@ class OptionsTest(EngineTest, ContainerTestCase):
             self.assertRaises(redis.exceptions.AuthenticationError, client.ping)
         with redis.Redis(host, port, password=PASSWORD) as client:
             self.assertRaises(redis.exceptions.ConnectionError, client.ping)
+
+    def test_redis_user_without_password(self) -> None:
+        """It is the one that its URL logs in, with the rights that it has."""
+        url = self.cache.get_connection_url(username="visitor")
+        with redis.Redis.from_url(url, ssl_cert_reqs="none") as client:
+            self.assertEqual("visitor", client.acl_whoami())
 
     def test_reset(self) -> None:
         """Going back works with a password, TLS, accounts and extensions."""

@@ -164,6 +164,9 @@ class UrlTest(unittest.TestCase):
         cache.with_acl_user("reader", "other").with_tls(b"c", b"k")
         expected = "rediss://reader:other@cache:6379/0"
         self.assertEqual(expected, cache.get_internal_url(username="reader"))
+        cache.with_acl_user("visitor", "", "+ping")
+        expected = "rediss://visitor:@cache:6379/0"
+        self.assertEqual(expected, cache.get_internal_url(username="visitor"))
         with self.assertRaisesRegex(DeclarationError, "'writer'.*it has reader"):
             cache.get_internal_url(username="writer")
 
