@@ -18,6 +18,7 @@ from ._docker import Engine, ImageInfo, NotThere
 from .connection import Binding, ConnectionMode, ContainerFacts, Decision, Endpoint, Wish
 from .errors import EngineError, NoAddress, NotStarted, PortNotExposed
 from .facts import Surroundings
+from .masking import Secrets
 from .ports import Port, PortLike
 from .settings import CONNECTION_MODE
 from .wait.base import ContainerState, ExecResult, ProbeAddress
@@ -229,13 +230,14 @@ class RunningContainer:
             self._logs.popitem()[1].close()
 
     def log_tail(self) -> str:
-        """The last lines it logged, as a paragraph for an error."""
+        """The last lines it logged, as a paragraph for an error, without its secrets."""
         try:
             text = self.engine.logs(self.id, tail=LOG_TAIL_LINES).decode(errors="replace").rstrip()
         except EngineError as error:
             return f"\nIts log cannot be read: {error}"
         if not text:
             return "\nIt logged nothing."
+        text = Secrets.of(self.info).mask(text)
         lines = "\n".join(f"  | {line}" for line in text.splitlines())
         return f"\nIts last log lines:\n{lines}"
 

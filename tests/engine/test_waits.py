@@ -212,6 +212,14 @@ class StartTest(WaitTest):
         self.assertLess(time.monotonic() - began, LONG)
         self.assertEqual([], left_over())
 
+    def test_no_secret_of_a_log_is_shown(self) -> None:
+        """What a container logged last is in the error without the passwords that it has."""
+        job = shell("echo no $TEA_PASSWORD at postgres://tea:earl%20grey@db; exit 3")
+        job.with_env("TEA_PASSWORD", "s3cret-leaf")
+        with self.assertRaises(ContainerDied) as caught, job.waiting_for(wait.for_exit()):
+            pass
+        self.assertIn("| no *** at postgres://tea:***@db", str(caught.exception))
+
     def test_timeout_setting(self) -> None:
         """The limit of a wait without its own is a setting."""
         with environment(TCUNIT_START_TIMEOUT="0.3"):
