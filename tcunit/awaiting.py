@@ -20,7 +20,7 @@ from . import timings
 from .errors import DeclarationError
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
+    from asyncio import AbstractEventLoop, Task
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,20 +28,57 @@ T_co = TypeVar("T_co", covariant=True)
 
 __unittest = True  # runners leave these frames out
 
-_loop: ContextVar[AbstractEventLoop | None] = ContextVar("tcunit_loop", default=None)
-"""The loop in which this thread is awaited."""
+
+class _Awaiting:
+    """A loop that awaits a thread, and the async hooks that the thread awaits in turn."""
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self.loop = loop
+        self._hooks: set[Task[Any]] = set()
+        self._is_given_up = False
+
+    async def run(self, hook: Awaitable[Any]) -> Any:
+        """Await a hook, in the loop."""
+        import asyncio
+
+        task = asyncio.current_task()
+        assert task is not None
+        self._hooks.add(task)
+        try:
+            if self._is_given_up:
+                task.cancel()
+            return await hook
+        finally:
+            self._hooks.discard(task)
+
+    def give_up(self) -> None:
+        """Cancel all hooks, those that are yet to come as well."""
+        self._is_given_up = True
+        for task in self._hooks:
+            task.cancel()
+
+
+_awaiting: ContextVar[_Awaiting | None] = ContextVar("tcunit_awaiting", default=None)
+"""Who awaits this thread."""
 
 
 async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Call what blocks in a thread, while the loop goes on."""
     import asyncio
 
-    loop, busy_for = asyncio.get_running_loop(), timings.current()
+    awaiting = _Awaiting(asyncio.get_running_loop())
+    return await _called(awaiting, lambda: function(*args, **kwargs))
+
+
+async def _called(awaiting: _Awaiting, function: Callable[[], T]) -> T:
+    import asyncio
+
+    busy_for = timings.current()
 
     def call() -> T:
-        _loop.set(loop)  # in the thread's own copy of the context
+        _awaiting.set(awaiting)  # in the thread's own copy of the context
         with timings.acting_for(*busy_for):
-            return function(*args, **kwargs)
+            return function()
 
     return await asyncio.to_thread(call)
 
@@ -51,15 +88,19 @@ async def to_its_end(
 ) -> T:
     """Call in a thread; where this is cancelled, the thread is waited for and undone.
 
+    The async hooks that the thread waits for are cancelled, too: they may never end otherwise.
+
     Args:
         at_once: ``undo`` makes a ``do`` that is under way give up, and may be called twice.
     """
     import asyncio
 
-    work = asyncio.ensure_future(in_thread(do))
+    awaiting = _Awaiting(asyncio.get_running_loop())
+    work = asyncio.ensure_future(_called(awaiting, do))
     try:
         await asyncio.wait([work])
     except asyncio.CancelledError:
+        awaiting.give_up()
         if at_once:
             await _undisturbed(in_thread(undo))
         if await _undisturbed(work):
@@ -76,7 +117,7 @@ async def _undisturbed(work: Awaitable[object]) -> bool:
     while not future.done():
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait([future])
-    return future.exception() is None
+    return not future.cancelled() and future.exception() is None
 
 
 class WithOrAsyncWith(AbstractContextManager[T_co, None], AbstractAsyncContextManager[T_co, None]):
@@ -143,10 +184,10 @@ def settled(value: Any, advice: str) -> Any:
             f"an async hook cannot run while its loop stands still: call {advice} by "
             f"'await self.in_thread({advice})'"
         )
-    loop = _loop.get()
-    if loop is None:
+    awaiting = _awaiting.get()
+    if awaiting is None:
         return asyncio.run(run())
-    return asyncio.run_coroutine_threadsafe(run(), loop).result()
+    return asyncio.run_coroutine_threadsafe(awaiting.run(value), awaiting.loop).result()
 
 
 def is_in_loop() -> bool:

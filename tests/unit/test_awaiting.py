@@ -174,6 +174,36 @@ class SettledTest(unittest.IsolatedAsyncioTestCase):
         thread.join()
         self.assertTrue(found[0].is_closed())  # type: ignore[attr-defined]
 
+    async def test_cancelled(self) -> None:
+        """A hook ends with the coroutine that waits for it, and so do those that would follow."""
+        began, ended, later = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+        async def hook() -> None:
+            began.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0)
+                ended.set()
+
+        async def one_more() -> None:
+            await asyncio.sleep(0)
+            later.set()
+
+        def reset() -> None:
+            try:
+                settled(hook(), "reset")
+            finally:
+                settled(one_more(), "reset")
+
+        task = asyncio.create_task(to_its_end(reset, lambda: None, at_once=True))
+        await began.wait()
+        task.cancel()
+        with self.assertRaises(asyncio.CancelledError):
+            await task
+        self.assertTrue(ended.is_set())
+        self.assertFalse(later.is_set())
+
     async def test_in_the_way(self) -> None:
         """Where it would wait for itself, the error says how to call it."""
         self.assertTrue(is_in_loop())
