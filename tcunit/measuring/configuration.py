@@ -46,12 +46,24 @@ def configuration(host: Callable[[str], Any], source: Iterable[str], folders: It
         "patch": ["_exit", "execv"],
         "concurrency": concurrency,
         "source": list(source),
-        "include": [pattern for each in folders for pattern in (each, f"{each.rstrip('/')}/*")],
+        "include": [
+            pattern
+            for each in map(_literally, folders)
+            for pattern in (each, f"{each.rstrip('/')}/*")
+        ],
         "disable_warnings": SILENT,
     }
     options.pop("include" if options["source"] else "source")
     lines = [f"{name} = {_written(value)}" for name, value in options.items() if value]
     return "\n".join(["[run]", *lines, ""])
+
+
+def _literally(path: str) -> str:
+    """A pattern for a path; ``?`` stands for what would mean something else in a list of patterns.
+
+    Coverage knows no way to escape it.
+    """
+    return path.translate(str.maketrans("*?[],", "?????"))
 
 
 def _written(value: Any) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 from unittest import mock
 
 from coverage import Coverage, CoverageData
+from coverage.files import GlobMatcher, prep_patterns
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,6 +72,16 @@ class ConfigurationTest(unittest.TestCase):
         text = configuration(self.host().get_option, [], ["/app", "/one.py", "/"])
         expected = ["/app", "/app/*", "/one.py", "/one.py/*", "/", "/*"]
         self.assertEqual(expected, self.read(text).get_option("run:include"))
+
+    def test_folders_with_signs(self) -> None:
+        """Signs that mean something in a list of patterns are signs in the name of a folder."""
+        text = configuration(self.host().get_option, [], ["/a, b", "/shop [1]*"])
+        patterns = self.read(text).get_option("run:include")
+        include = GlobMatcher(prep_patterns(patterns))
+        for path in ("/a, b/c/d.py", "/shop [1]*/d.py"):
+            with self.subTest(path):
+                self.assertTrue(include.match(path))
+        self.assertFalse(include.match("/shop 1/d.py"))
 
     def test_it_can_be_read_without_coverage(self) -> None:
         """It is one section of plain words."""
