@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .paths import PathMap
 
@@ -42,6 +42,20 @@ def is_measured_here() -> bool:
     return os.getpid() in _measured
 
 
+class Added(NamedTuple):
+    """What became of the data files of a container.
+
+    Attributes:
+        ran: the files of the container that ran, as it calls them.
+        missing: those of them that the host does not have.
+        files: how many of them were added; one that ``omit`` names was not.
+    """
+
+    ran: set[str]
+    missing: set[str]
+    files: int
+
+
 class HostCoverage:
     """What is asked of the host's measurement, and what is added to it, also after its end."""
 
@@ -62,16 +76,13 @@ class HostCoverage:
                 aliases.add(pattern, canonical)
         return PathMap(folders, packages, aliases.map)
 
-    def add(self, files: Iterable[Path], rules: PathMap, name: str) -> tuple[int, set[str]]:
+    def add(self, files: Iterable[Path], rules: PathMap, name: str) -> Added:
         """Add data files of a container.
 
         In parallel mode that is a file of its own beside the process's, for ``coverage combine``.
 
         Args:
             name: what a file of its own is called, unique among all processes.
-
-        Returns:
-            How many files were added, and those of the container that the host does not have.
 
         Raises:
             CoverageException: they cannot be read, or not be added up.
@@ -82,11 +93,11 @@ class HostCoverage:
             data = self._data()
             is_parallel = data.data_filename().startswith(f"{data.base_filename()}.")
             place = data.base_filename() if is_parallel else os.path.join(folder, "mapped")
-            mapped, missing = self._mapped(files, rules, place, name)
-            added = len(mapped.measured_files())
-            if added and not is_parallel:
+            mapped, ran, missing = self._mapped(files, rules, place, name)
+            files_added = len(mapped.measured_files())
+            if files_added and not is_parallel:
                 data.update(mapped, map_path=str)
-        return added, missing
+        return Added(ran, missing, files_added)
 
     def _data(self) -> CoverageData:
         """The process's data, without complaints about them, since they are not complete yet."""
@@ -98,20 +109,21 @@ class HostCoverage:
 
     def _mapped(
         self, files: Iterable[Path], rules: PathMap, place: str, name: str
-    ) -> tuple[CoverageData, set[str]]:
+    ) -> tuple[CoverageData, set[str], set[str]]:
         from coverage import CoverageData
 
-        mapped, missing = CoverageData(place, suffix=name), set[str]()
+        mapped, ran, missing = CoverageData(place, suffix=name), set[str](), set[str]()
         wanted = self._wanted()
         for file in files:
             data = CoverageData(str(file))
             data.read()
-            ran = (path for path in data.measured_files() if data.lines(path))
-            here = {path: rules.host_file(path) for path in ran}
+            some = [path for path in data.measured_files() if data.lines(path)]
+            ran.update(some)
+            here = {path: rules.host_file(path) for path in some}
             missing |= {path for path, found in here.items() if found is None}
             names = {path: self._name(found) for path, found in here.items() if wanted(found)}
             _copy(data, mapped, names)
-        return mapped, missing
+        return mapped, ran, missing
 
     def _name(self, path: str | None) -> str:
         """A file as the host's own data call it."""

@@ -22,7 +22,7 @@ from ..request import ContainerRequest
 from ..running import RunningContainer
 from .ask_to_save import DEAF
 from .configuration import DATA, DATA_FILE, FOLDER, configuration, environment
-from .host import HostCoverage, current
+from .host import Added, HostCoverage, current
 from .parcel import parcel
 from .paths import packages_here
 
@@ -142,8 +142,8 @@ class Measurement:
             self._stop(running, _fetch(running, folder).pythons)
         fetched = _fetch(running, folder)
         rules = self.host.path_map(self.folders, packages_here(self.source))
-        added, missing = self.host.add(fetched.files, rules, f"tcunit.{running.name}")
-        self._tell(running, fetched, added, missing)
+        added = self.host.add(fetched.files, rules, f"tcunit.{running.name}")
+        self._tell(running, fetched, added)
 
     def _stop(self, running: RunningContainer, pythons: list[str]) -> None:
         """Have all processes save, and stop the container if it listens."""
@@ -161,18 +161,16 @@ class Measurement:
             limit = config.get("StopTimeout")
             running.engine.stop(running.id, STOP_TIMEOUT if limit is None else limit)
 
-    def _tell(
-        self, running: RunningContainer, fetched: Fetched, added: int, missing: set[str]
-    ) -> None:
+    def _tell(self, running: RunningContainer, fetched: Fetched, added: Added) -> None:
         if fetched.problems:
             warn("%s: not all of it was measured: %s", running.description, fetched.problems[0])
-        elif missing and not added:
+        elif added.missing and not added.files:
             warn(
                 "%s: nothing of what was measured is code of this host, as %s: say where it is here"
                 " by with_coverage(paths={'/folder/in/it': 'folder/here'})",
-                running.description, min(missing),
+                running.description, min(added.missing),
             )  # fmt: skip
-        elif self.is_promised and not fetched.files:
+        elif self.is_promised and not added.ran:  # coverage writes files without data, too
             warn("%s: nothing was measured: %s", running.description, self._reason(fetched))
 
     def _reason(self, fetched: Fetched) -> str:

@@ -17,6 +17,8 @@ class TroublesTest(ContainerTestCase):
     isolated.with_coverage("shop")
     broken = module("shop.ends 0").with_env("COVERAGE_CORE", "nonsense")
     broken.waiting_for(wait.for_exit()).with_coverage()
+    idle = python(["python", "-c", "pass"]).waiting_for(wait.for_exit())
+    idle.with_coverage("shop")
     stranger = python(["sh", "-c", STRANGER]).waiting_for(wait.for_exit())
     stranger.with_coverage("/code")
     # Measured by the class alone, which promises nothing of each one.
