@@ -6,6 +6,8 @@ import contextlib
 import io
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import unittest
 from ipaddress import IPv4Network
@@ -24,6 +26,8 @@ from tcunit.cli.doctor.surroundings import all_settings, engines, settings_in_us
 from tcunit.settings import Settings
 
 from .in_memory import free_port
+
+ROOT = Path(__file__).parents[2]
 
 
 class DoctorTest(unittest.TestCase):
@@ -186,6 +190,19 @@ class CommandTest(DoctorTest):
         with self.assertRaises(SystemExit) as ended, contextlib.redirect_stderr(io.StringIO()):
             self.run_it("--jsno")
         self.assertEqual(2, ended.exception.code)
+
+    def test_nobody_reads(self) -> None:
+        """It ends without a word where its output is closed, as by ``grep -q``."""
+        environ = {**os.environ, "DOCKER_HOST": self.nowhere}
+        doctor = subprocess.Popen(
+            [sys.executable, "-m", "tcunit", "doctor"], env=environ, cwd=ROOT,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        assert doctor.stdout is not None
+        doctor.stdout.close()
+        doctor.stdout = None
+        _, said = doctor.communicate()
+        self.assertEqual((141, b""), (doctor.returncode, said))
 
 
 class RoomTest(unittest.TestCase):
