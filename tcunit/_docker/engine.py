@@ -33,6 +33,7 @@ Json = dict[str, Any]
 REMOVAL_TIMEOUT = 10.0
 DEPENDENTS_TIMEOUT = 3.0
 DEPENDENTS_PAUSE = 0.05
+FREEZE_LIMIT = 5.0
 
 
 @dataclass
@@ -231,9 +232,20 @@ class Engine(Archives):
             self.client.api.stop(container, timeout=timeout)
 
     def pause(self, container: str) -> None:
-        """Freeze all processes of a container."""
-        with translated(f"pausing {container}"):
-            self.client.api.pause(container)
+        """Freeze all processes of a container.
+
+        Where processes come and go faster than runc can catch them all, it gives up after a moment
+        and lets them go on; it is asked again then.
+        """
+        deadline = time.monotonic() + FREEZE_LIMIT
+        while True:
+            try:
+                with translated(f"pausing {container}"):
+                    self.client.api.pause(container)
+                return
+            except EngineError as error:
+                if "unable to freeze" not in str(error) or time.monotonic() >= deadline:
+                    raise
 
     def unpause(self, container: str) -> None:
         """Let the processes of a container go on; no error if it was not paused."""

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 from unittest import mock
 
+from docker.errors import APIError
+
 from tcunit import ContainerTestCase, DockerContainer, Network, faults, wait
 from tcunit.errors import ContainerDied, FaultError, NotStarted
 from tcunit.modules import NginxContainer, RedisContainer
@@ -80,6 +82,23 @@ class EachFaultTest(FaultTest):
             self.assertNotReachable(self.web, 80, timeout=SHORT)
         self.assert_whole()
         self.assertEqual(before, self.web.running.info["State"]["StartedAt"])
+
+    def test_pausing_takes_several_tries(self) -> None:
+        """What could not be frozen on a busy machine is tried again; another error is told."""
+        api = engine().client.api
+        busy = APIError(
+            "500 Server Error", explanation="OCI runtime pause failed: unable to freeze"
+        )
+        answers = [busy, busy, mock.DEFAULT]
+        with mock.patch.object(api, "pause", wraps=api.pause, side_effect=answers) as pause:
+            with self.web.paused():
+                self.assertEqual("paused", self.web.status)
+        self.assertEqual(3, pause.call_count)
+        wrong = APIError("500 Server Error", explanation="no freezer")
+        with mock.patch.object(api, "pause", side_effect=wrong) as pause:
+            with self.assertRaisesRegex(FaultError, "could not be paused: .*no freezer"):
+                self.web.paused().__enter__()
+        self.assertEqual(1, pause.call_count)
 
     def test_stopped(self) -> None:
         """A stopped container ends in order, and is started again."""
