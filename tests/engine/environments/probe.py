@@ -14,7 +14,6 @@ import signal
 import socket
 import sys
 import unittest
-from dataclasses import asdict
 from typing import Any
 
 from tcunit import (  # fmt: skip
@@ -95,7 +94,7 @@ def reachability(network: str, also: str, blind: bool) -> type[ContainerTestCase
         def test_report(self) -> None:
             """Tell everything."""
             running = self.web.running
-            SEEN["network"] = asdict(running.network_facts())  # type: ignore[call-overload]
+            SEEN["network"] = running.network_facts()._asdict()  # type: ignore[union-attr]
             SEEN["container"] = {"ip": running.facts().ip, "gateway": running.facts().gateway}
             SEEN["default"] = running.decision().mode.value
             SEEN["rule"] = running.decision().rule
@@ -153,7 +152,7 @@ def run(case: type[ContainerTestCase]) -> None:
 def note_surroundings(when: str = "") -> None:
     """Note where we are, as tcunit sees it."""
     around = Surroundings(find_engine(), Settings())
-    SEEN[f"engine{when}"] = asdict(around.facts)
+    SEEN[f"engine{when}"] = around.facts._asdict()
     SEEN[f"own_networks{when}"] = around._own_networks
 
 
