@@ -237,7 +237,7 @@ class Settings:
     def properties(self) -> Mapping[str, str]:
         """What the properties file holds, read as Java does; empty where there is no file."""
         try:
-            text = self.properties_file.read_text("utf-8")
+            text = self.properties_file.read_text("utf-8-sig")  # some editors mark it as UTF-8
         except FileNotFoundError:
             return {}
         except (OSError, UnicodeDecodeError) as error:

@@ -254,6 +254,11 @@ class PropertiesFileTest(SettingsCase):
             self.settings().get(DOCKER_HOST)
         self.assertIn(str(self.file), str(caught.exception))
 
+    def test_a_file_that_is_marked_as_utf_8(self) -> None:
+        """The mark is no part of the first name."""
+        self.file.write_text("docker.host=tcp://here:1\n", "utf-8-sig")
+        self.assertEqual("tcp://here:1", self.settings().get(DOCKER_HOST))
+
     def test_a_file_in_another_encoding(self) -> None:
         """Bytes that are no UTF-8 are an error that names the file."""
         self.file.write_bytes(b"docker.host=\xff\xfe")
