@@ -36,6 +36,7 @@ REMOVAL_ORDER = (CONTAINER, PROJECT, NETWORK, VOLUME, IMAGE)
 IN_FLIGHT = 10.0  # how long a removal waits for the create that is under way, in seconds
 LATE = 1.0  # how long after its sender gave up a create may still succeed, in seconds
 PAUSE = 0.05
+MOMENT = 0.001
 WIDTH = 8  # how many are removed at once when the process ends
 
 
@@ -122,6 +123,7 @@ class Ledger:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _pid: int = 0
     ends_in_order: bool = False  # this process is a worker of ours, which nobody terminates
+    is_clearing: bool = False
 
     @contextlib.contextmanager
     def creating(
@@ -196,7 +198,7 @@ class Ledger:
 
     def clear(self) -> None:
         """Remove everything that is left; what cannot be removed is told on stderr."""
-        remaining = self.remaining()
+        remaining, self.is_clearing = self.remaining(), True
         for kind in REMOVAL_ORDER:
             these = [each for each in remaining if each.kind == kind]
             # What has something to do before may need the others for that.
@@ -243,6 +245,8 @@ class Ledger:
 
 def _terminate(number: int, frame: object) -> None:
     signal.signal(number, signal.SIG_DFL)  # the second one ends at once
+    if ledger.is_clearing:
+        return  # the process ends already, in order
     if not ledger._entries and is_worker():
         os.kill(os.getpid(), number)  # a pool ends its idle workers so, and none should complain
     raise Terminated(f"signal {signal.Signals(number).name}")
@@ -266,7 +270,29 @@ def _hold_sigterm() -> None:
 
 
 def _let_sigterm() -> None:
-    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+    """Let it come again. If it came meanwhile, it comes a second time: Python ignores an exception
+    in here.
+    """
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+    except Terminated:
+        signal.signal(signal.SIGTERM, _terminate)
+        threading.Thread(target=_send_again, name="tcunit-sigterm", daemon=True).start()
+
+
+def _send_again() -> None:
+    main = threading.main_thread().ident or 0
+    while any(code is _let_sigterm.__code__ for code in _codes_of(main)):
+        time.sleep(MOMENT)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _codes_of(thread: int) -> Iterator[object]:
+    """The code that a thread is in, the innermost first."""
+    frame = sys._current_frames().get(thread)
+    while frame is not None:
+        yield frame.f_code
+        frame = frame.f_back
 
 
 def _in_child() -> None:

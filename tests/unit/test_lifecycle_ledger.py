@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
+import subprocess
+import sys
 import unittest
 from unittest import mock
 
@@ -39,6 +42,67 @@ class ClearTest(unittest.TestCase):
         self.assertEqual(kept[::-1], ledger.remaining())
         expected = "tcunit: container one is left behind: no tea\n" * 2
         self.assertEqual(expected, said.getvalue())
+
+
+ENDING = """
+import atexit, os, signal
+from unittest import mock
+from tcunit.lifecycle.ledger import CONTAINER, NETWORK, Entry, ledger
+
+class Leaving(Entry):
+    def remove(self):
+        if self.kind == CONTAINER:
+            os.kill(os.getpid(), signal.SIGTERM)
+        print(self.name, flush=True)
+
+entries = [Leaving(mock.sentinel.engine, NETWORK, "net")]
+entries += [Leaving(mock.sentinel.engine, CONTAINER, name) for name in ("one", "two")[:{count}]]
+ledger._entries, ledger._pid = dict.fromkeys(entries), os.getpid()
+ledger.expect_signals()
+atexit.register(ledger.clear)
+"""
+
+FORKING = """
+import os, signal, time
+os.register_at_fork(before=lambda: os.kill(os.getpid(), signal.SIGTERM))  # the first comes last
+from tcunit.lifecycle.ledger import Terminated, ledger
+ledger.expect_signals()
+try:
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+    time.sleep(20)
+    print("lost")
+except Terminated:
+    print("terminated")
+"""
+
+
+class SigtermTest(unittest.TestCase):
+    """When SIGTERM comes at a bad time."""
+
+    def ended(self, script: str) -> tuple[int, str, str]:
+        """How a process ended, and what it said."""
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def test_while_the_process_ends(self) -> None:
+        """All is removed: it ends already."""
+        self.assertEqual((0, "one\nnet\n", ""), self.ended(ENDING.format(count=1)))
+
+    def test_twice_while_the_process_ends(self) -> None:
+        """The second one ends it at once."""
+        code, said, _ = self.ended(ENDING.format(count=2))
+        self.assertEqual(-signal.SIGTERM, code)
+        self.assertNotIn("net", said)
+
+    @unittest.skipUnless(hasattr(os, "fork"), "there are no forks here")
+    def test_while_it_forks(self) -> None:
+        """It comes when the fork is done."""
+        self.assertEqual((0, "terminated\n", ""), self.ended(FORKING))
 
 
 if __name__ == "__main__":
