@@ -34,7 +34,7 @@ def changed_builds(
         environ: has the values of build arguments that a Compose file only names.
     """
     changed: dict[str, Json] = {}
-    with tempfile.TemporaryDirectory(prefix="tcunit-") as folder:
+    with contextlib.ExitStack() as copies:
         for name, service in model.services.items():
             build: Json = service.get("build") or {}
             source = _dockerfile(build)
@@ -45,7 +45,8 @@ def changed_builds(
             if source is None:
                 changed[name] = {"dockerfile_inline": new}
             else:
-                changed[name] = {"dockerfile": str(_copy(source, new, Path(folder) / name))}
+                folder = copies.enter_context(tempfile.TemporaryDirectory(prefix="tcunit-"))
+                changed[name] = {"dockerfile": str(_copy(source, new, Path(folder)))}
         yield changed
 
 
@@ -79,7 +80,6 @@ def _but_contexts(build: Json, resolve: Callable[[str], str]) -> Callable[[str],
 
 
 def _copy(source: Path, text: str, folder: Path) -> Path:
-    folder.mkdir()
     copy = folder / source.name
     copy.write_text(text, "utf-8")
     ignore = source.with_name(source.name + IGNORE)
