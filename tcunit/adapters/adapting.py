@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable
+from typing import Any, Generic, NoReturn, TypeVar
 
+from ..errors import NotReady, StartError, TcunitError
 from ..lifecycle.declared import Declared
-from ..running import not_started
+from ..running import RunningContainer, not_started
 
 T = TypeVar("T")
 
@@ -34,9 +35,26 @@ class Adapting(Declared, Generic[T]):
         )
 
 
-def causes_of(error: BaseException) -> Iterator[BaseException]:
-    """An error, and what it came from."""
-    found: BaseException | None = error
-    while found is not None:
-        yield found
-        found = found.__cause__
+def raise_ours(
+    error: Exception,
+    what: str,
+    why_ended: Callable[[], TcunitError | None],
+    running: RunningContainer | None,
+) -> NoReturn:
+    """Raise in the place of another library's error ours that it came from, or one that tells it.
+
+    Args:
+        what: what failed.
+        why_ended: the error for a container that ended, if it has.
+        running: whose log is shown.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, TcunitError):
+            raise cause from None
+        cause = cause.__cause__
+    if reason := why_ended():
+        raise reason from error
+    kind = NotReady if isinstance(error, TimeoutError) else StartError
+    tail = running.log_tail() if running is not None else ""
+    raise kind(f"{what}: {type(error).__name__}: {error}{tail}") from error

@@ -6,28 +6,27 @@ that it makes. The library's own object then looks at that project.
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import functools
-import os
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..compose.asked import paths
 from ..compose.service import ComposeService
 from ..compose.stack import ComposeStack
 from ..connection import Endpoint
-from ..errors import ContainerDied, DeclarationError, NotReady, StartError, TcunitError
+from ..errors import ContainerDied, DeclarationError
 from ..lifecycle.declared import Launch
 from ..masking import Secrets
 from ..ports import PortLike
 from ..settings import COMPOSE, Settings
 from ..wait import WaitStrategy, WaitTarget
 from ..wait.base import Probe, died
-from .adapting import Adapting, causes_of
-from .library import STANDS_FOR_IT
+from .adapting import Adapting, raise_ours
+from .library import twin_of
 
 # Where Compose looks when no file is named, the first first.
 USUAL = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
@@ -45,14 +44,14 @@ class ForeignCompose(Adapting[Any], ComposeStack):
 
     def __init__(self, theirs: Any) -> None:
         folder = Path(theirs.context)
-        files = [folder / each for each in _several(theirs.compose_file_name)]
+        files = [folder / each for each in paths(theirs.compose_file_name)]
         self._theirs = theirs
         self._waits: Mapping[str, Any] = getattr(theirs, "_wait_strategies", None) or {}
         super().__init__(
             *(files or usual_files(folder)),
             services=theirs.services or (),
             profiles=getattr(theirs, "profiles", None) or (),
-            env_file=[folder / each for each in _several(theirs.env_file)],
+            env_file=[folder / each for each in paths(theirs.env_file)],
             build=theirs.build,
             pull="always" if theirs.pull else None,
         )
@@ -96,7 +95,9 @@ class ForeignCompose(Adapting[Any], ComposeStack):
             try:
                 strategy.wait_until_ready(foreign.get_container(name))
             except Exception as error:
-                raise _as_ours(error, service) from error
+                running = service.running
+                why_ended = functools.partial(_why_ended, service)
+                raise_ours(error, f"{running.description} was not ready", why_ended, running)
         commands.check = _nothing
 
     def release(self) -> None:
@@ -159,8 +160,7 @@ class Commands:
 
     def twin_of(self, theirs: Any) -> Any:
         """A copy of the library's object that looks at our project."""
-        twin = copy.copy(theirs)
-        vars(twin).pop(STANDS_FOR_IT, None)
+        twin = twin_of(theirs)
         folder = str(twin.context)
         vars(twin).update(
             compose_command_property=self._words,
@@ -205,12 +205,6 @@ def usual_files(folder: Path) -> list[Path]:
     return [folder / USUAL[0]]
 
 
-def _several(given: Any) -> list[str]:
-    if given is None:
-        return []
-    return [os.fspath(each) for each in ([given] if isinstance(given, str | Path) else given)]
-
-
 def _check(launch: Launch, service: ComposeService) -> None:
     """End the library's wait when the start was given up, or when the container has died."""
     launch.admit(service.label)
@@ -221,17 +215,6 @@ def _check(launch: Launch, service: ComposeService) -> None:
 def _why_ended(service: ComposeService) -> ContainerDied | None:
     state = service.running.ended()
     return died(service.running, state, "while it was waited for") if state else None
-
-
-def _as_ours(error: Exception, service: ComposeService) -> TcunitError:
-    for each in causes_of(error):
-        if isinstance(each, TcunitError):
-            return each
-    if reason := _why_ended(service):
-        return reason
-    kind = NotReady if isinstance(error, TimeoutError) else StartError
-    said = f"{type(error).__name__}: {error}{service.running.log_tail()}"
-    return kind(f"{service.running.description} was not ready: {said}")
 
 
 def _nothing() -> None:

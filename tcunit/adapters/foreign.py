@@ -20,16 +20,14 @@ from ..errors import (
     CleanupError,
     DeclarationError,
     EngineError,
-    NotReady,
     StartError,
-    TcunitError,
 )
 from ..lifecycle.declared import Launch, declared
 from ..measured import Measured
 from ..network import Network
 from ..request import ContainerRequest
 from ..wait import WaitStrategy
-from .adapting import Adapting, causes_of
+from .adapting import Adapting, raise_ours
 from .client import Guest, client_for
 from .library import (
     Unreaped,
@@ -154,17 +152,9 @@ class ForeignContainer(Adapting[T], DockerContainer):
             with translated(f"{self.label} could not be started"):
                 yield
         except Exception as error:
-            for each in causes_of(error):
-                if isinstance(each, TcunitError):
-                    raise each from None
-            if reason := guest.why_it_failed():
-                raise reason from error
             running = guest.running
             who = running.description if running is not None else self.label
-            kind = NotReady if isinstance(error, TimeoutError) else StartError
-            tail = running.log_tail() if running is not None else ""
-            said = f"{type(error).__name__}: {error}"
-            raise kind(f"{who}: its own start() failed: {said}{tail}") from error
+            raise_ours(error, f"{who}: its own start() failed", guest.why_it_failed, running)
 
     def await_ready(self, strategy: WaitStrategy | None = None) -> None:
         """Wait until it is ready again, by our strategy and by the library's, if it has one."""

@@ -74,9 +74,9 @@ def is_compose(value: Any) -> bool:
     return module is not None and isinstance(value, module.DockerCompose)
 
 
-def twin_of(container: Any) -> Any:
-    """A copy of a container of the library that can be started beside it."""
-    twin = copy.copy(container)
+def twin_of(thing: Any) -> Any:
+    """A copy of an object of the library that can be started beside it."""
+    twin = copy.copy(thing)
     vars(twin).pop(STANDS_FOR_IT, None)
     own = {
         name: copy.copy(value)

@@ -13,12 +13,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .._docker.context import IGNORE_FILE
 from ..dockerfile import renamed
 from .model import Model, plain
 
 Json = dict[str, Any]
-
-IGNORE = ".dockerignore"  # of one Dockerfile, beside it
 
 
 @contextlib.contextmanager
@@ -82,7 +81,7 @@ def _but_contexts(build: Json, resolve: Callable[[str], str]) -> Callable[[str],
 def _copy(source: Path, text: str, folder: Path) -> Path:
     copy = folder / source.name
     copy.write_text(text, "utf-8")
-    ignore = source.with_name(source.name + IGNORE)
+    ignore = source.with_name(source.name + IGNORE_FILE)
     if ignore.is_file():
         shutil.copy(ignore, folder)
     return copy

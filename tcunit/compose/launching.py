@@ -14,13 +14,7 @@ from typing import Any
 
 from .. import _session, timings
 from .._docker import Resource
-from ..errors import (
-    ComposeError,
-    DeclarationError,
-    EngineError,
-    StartCancelled,
-    StartErrors,
-)
+from ..errors import ComposeError, DeclarationError, EngineError, StartCancelled, StartErrors
 from ..images import resolved_name
 from ..jobs import side_by_side
 from ..late import made
@@ -83,8 +77,8 @@ class StackLaunching:
             NotReady: a service was not ready in time.
             ContainerDied: a service ended first.
         """
-        self.calls = calls = self._calls()
-        self.model = calls.model()
+        self.calls = self._calls()
+        self.model = self.calls.model()
         self._check_services()
         self.measurements = Measurements(
             self.asked.measured, self.launch.measured, self.model, self.stack.label
@@ -93,7 +87,7 @@ class StackLaunching:
         with timings.spent("pull"):
             pull(self.model, self.asked, self.launch)
         with timings.spent("create"):
-            self._up(calls)
+            self._up()
         self._attach()
         with timings.spent("wait"):
             self._await_ready()
@@ -139,8 +133,8 @@ class StackLaunching:
                     f"profile in profiles=…?"
                 )
 
-    def _up(self, calls: Calls) -> None:
-        asked, model = self.asked, self.model
+    def _up(self) -> None:
+        asked, model, calls = self.asked, self.model, self.calls
         self.built = model.built if asked.remove_images != "none" else {}
         entry = ProjectEntry(
             self.launch.engine, PROJECT, self.project, told=[*model.names, *self.built.values()],
@@ -150,55 +144,59 @@ class StackLaunching:
         with ledger.entering(entry) as self.entry, builds as self._builds:
             try:
                 if self.measurements:
-                    self._up_measured(calls, self.measurements)
+                    self._up_measured(self.measurements)
                 else:
-                    self._run(calls, {}, asked.options_of_up(self.launch.settings, not model.made))
+                    self._run({}, asked.options_of_up(self.launch.settings, not model.made))
             except ComposeError as error:
                 words = calls.secrets(model).mask(self._last_words())
                 raise ComposeError(f"{error}{words}") from None
 
-    def _up_measured(self, calls: Calls, measurements: Measurements) -> None:
+    def _up_measured(self, measurements: Measurements) -> None:
         """Have the containers created, put in what measures them, and have them started."""
         assert self.entry is not None
         create = self.asked.options_of_create(self.launch.settings, not self.model.made)
         before = measurements.additions()
-        self._run(calls, before, create)
+        self._run(before, create)
         self._attach()
         additions = measurements.additions(self.services.values())
         if additions != before:  # it took the images to know
             for each in self.services.values():  # Compose would keep volumes that nobody removes
                 if additions.get(each.service) != before.get(each.service):
                     self.launch.engine.remove_container(each.running.id)
-            self._run(calls, additions, create)
+            self._run(additions, create)
             self._attach()
         self.entry.before_removal = measurements.put_in(self.services.values())
-        self._run(calls, additions, self.asked.options_of_start(self.launch.settings))
+        self._run(additions, self.asked.options_of_start(self.launch.settings))
 
-    def _run(self, calls: Calls, additions: Mapping[str, Json], options: list[str]) -> None:
+    def _run(self, additions: Mapping[str, Json], options: list[str]) -> None:
         """Run one ``up`` to its end, and show what it builds."""
         assert self.entry is not None
         further = further_file(self.model, self._resolve, self.built, additions, self._builds)
-        command = calls.up(further, options)
+        command = self.calls.up(further, options)
         self.entry.begin(command)
-        with self._shown(command, calls, options):
-            run_up(command, calls, self.model, self.launch.is_cancelled)
+        with self._shown(command, options):
+            run_up(command, self.calls, self.model, self.launch.is_cancelled)
 
     @contextlib.contextmanager
-    def _shown(self, command: Command, calls: Calls, options: list[str]) -> Iterator[None]:
+    def _shown(self, command: Command, options: list[str]) -> Iterator[None]:
         """Show the progress of what an ``up`` builds, if that is anything."""
-        has, anew = self.launch.engine.images.has, "--build" in options
-        names = [
-            f"{self.stack.label}.{name}"
-            for name, each in self.model.services.items()
-            if "build" in each and (anew or name in self.model.built or not has(each["image"]))
-        ]
-        if not names or "--no-build" in options:
+        names = [] if "--no-build" in options else self._to_build("--build" in options)
+        if not names:
             yield
             return
-        mask = calls.secrets(self.model).mask
+        mask = self.calls.secrets(self.model).mask
         with board.task("building", "built", ", ".join(names)) as task:
             command.hear = lambda line: task.at(mask(line))
             yield
+
+    def _to_build(self, anew: bool) -> list[str]:
+        """How the services are called whose images an ``up`` would build."""
+        has, model = self.launch.engine.images.has, self.model
+        return [
+            f"{self.stack.label}.{name}"
+            for name, each in model.services.items()
+            if "build" in each and (anew or name in model.built or not has(each["image"]))
+        ]
 
     def _resolve(self, image: str) -> str:
         """What an image is called here; one that the stack builds, as its file says."""

@@ -28,11 +28,12 @@ def pull(model: Model, asked: Asked, launch: Launch) -> None:
     policy = asked.policy(launch.settings)
     if policy == "never":
         return
+    made = model.made
     images = {
         (str(service["image"]), service.get("platform"))
         for service in model.services.values()
         if service.get("image")
-        and str(service["image"]) not in model.made
+        and str(service["image"]) not in made
         and (policy or service.get("pull_policy") in USUAL)
     }
     jobs = [functools.partial(_fetch, launch, *each, policy or "missing") for each in images]
