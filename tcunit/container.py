@@ -225,8 +225,7 @@ class DockerContainer(StartsAlone, Copying, Faults):
         stem = self._attribute or short_name(self.image)
         place = self.place if self.is_shared else None
         of_class = None if place is not None or asked.warm else launch.measured
-        is_measured = asked.measured is not None or of_class is not None
-        measurement = _measurement(asked, of_class, self.label) if is_measured else None
+        measurement = _measurement(asked, of_class, self.label)
         is_warm = asked.warm and measurement is None  # what is kept has nothing else in it
         begin = _warm_start(launch, self.label, stem, self.place) if is_warm else None
         self._launching = Launching(
@@ -432,6 +431,8 @@ GenericContainer = DockerContainer
 def _measurement(
     asked: ContainerRequest, of_class: Measured | None, label: str
 ) -> Measurement | None:
+    if asked.measured is None and of_class is None:
+        return None
     from .measuring import measurement_for  # which few have
 
     return measurement_for(asked, of_class, label)

@@ -18,10 +18,10 @@ def side_by_side(jobs: Iterable[Callable[[], object]], width: int | None = None)
     waiting, errors = deque(jobs), list[Exception]()
 
     def work() -> None:
-        while waiting:
+        while True:
             try:
                 job = waiting.popleft()
-            except IndexError:  # another thread was faster
+            except IndexError:
                 return
             try:
                 job()

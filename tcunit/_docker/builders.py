@@ -91,9 +91,9 @@ class Job:
     @property
     def environment(self) -> dict[str, str]:
         """What goes to the builder where others cannot read it."""
-        secret = {_variable(name): each for name, each in self.secrets.items()}
         passed = {name: value for name, value in self.args.items() if _by_environment(name)}
-        return {**passed, **{name: each for name, each in secret.items() if isinstance(each, str)}}
+        texts = {_variable(n): each for n, each in self.secrets.items() if isinstance(each, str)}
+        return {**passed, **texts}
 
 
 def why_no_buildkit(engine: Engine, settings: Settings) -> str:

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
 from typing import Any, TypeVar
 
 from .. import timings
@@ -27,6 +28,7 @@ from ..errors import EngineError
 from ..jobs import side_by_side
 from ..reapers import reapers
 from ..reapers.shares import Share
+from ..reapers.sweep import WIDTH
 from ..settings import Settings
 
 CONTAINER, NETWORK, VOLUME, IMAGE = "container", "network", "volume", "image"
@@ -37,7 +39,6 @@ IN_FLIGHT = 10.0  # how long a removal waits for the create that is under way, i
 LATE = 1.0  # how long after its sender gave up a create may still succeed, in seconds
 PAUSE = 0.05
 MOMENT = 0.001
-WIDTH = 8  # how many are removed at once when the process ends
 
 
 class Terminated(KeyboardInterrupt):
@@ -198,14 +199,15 @@ class Ledger:
 
     def clear(self) -> None:
         """Remove everything that is left; what cannot be removed is told on stderr."""
-        remaining, self.is_clearing = self.remaining(), True
-        for kind in REMOVAL_ORDER:
-            these = [each for each in remaining if each.kind == kind]
+        self.is_clearing = True
+        for _, of_kind in groupby(self.remaining(), lambda each: each.kind):
+            these = list(of_kind)
             # What has something to do before may need the others for that.
-            for each in [each for each in these if each.before_removal]:
+            first = [each for each in these if each.before_removal]
+            for each in first:
                 self._clear(each)
-                these.remove(each)
-            side_by_side([partial(self._clear, each) for each in these], WIDTH)
+            rest = [each for each in these if each not in first]
+            side_by_side([partial(self._clear, each) for each in rest], WIDTH)
 
     def _clear(self, entry: Entry) -> None:
         try:
@@ -281,18 +283,16 @@ def _let_sigterm() -> None:
 
 
 def _send_again() -> None:
-    main = threading.main_thread().ident or 0
-    while any(code is _let_sigterm.__code__ for code in _codes_of(main)):
+    while _is_in_hook():
         time.sleep(MOMENT)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _codes_of(thread: int) -> Iterator[object]:
-    """The code that a thread is in, the innermost first."""
-    frame = sys._current_frames().get(thread)
-    while frame is not None:
-        yield frame.f_code
-        frame = frame.f_back
+def _is_in_hook() -> bool:
+    from traceback import walk_stack
+
+    innermost = sys._current_frames().get(threading.main_thread().ident or 0)
+    return any(frame.f_code is _let_sigterm.__code__ for frame, _ in walk_stack(innermost))
 
 
 def _in_child() -> None:

@@ -19,7 +19,7 @@ QUIET = 0.5
 UNANSWERED = 5.0
 LIMIT = 120.0
 PAUSE = 0.05
-WIDTH = 8
+WIDTH = 8  # how many are removed at once
 
 RYUK_OF_LABEL = f"{LABEL_ROOT}.ryuk-of"
 
@@ -66,9 +66,8 @@ def remove_all(engine: Engine, resources: Sequence[Resource]) -> list[tuple[Reso
 
     for kind in KINDS:
         these = [each for each in resources if each.kind == kind]
-        if errors := side_by_side(
-            [functools.partial(try_to_remove, each) for each in these], WIDTH
-        ):
+        jobs = [functools.partial(try_to_remove, each) for each in these]
+        if errors := side_by_side(jobs, WIDTH):
             raise errors[0]
     return left
 
