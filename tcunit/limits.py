@@ -64,6 +64,9 @@ class LimitOptions(Collecting):
     def with_ulimit(self, name: str, soft: int, hard: int | None = None) -> Self:
         """Set a resource limit of its processes, as in ``with_ulimit("nofile", 65536)``.
 
+        What ``exec`` runs may find the hard limit of ``nofile`` as its soft one, where the engine
+        has a runc before 1.1.13 (its issue 4195); the container's own processes never do.
+
         Args:
             soft, hard: ``-1`` for no limit; by default both are the same.
         """

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tcunit._session import PLACE_LABEL
+from tcunit.warm import remove_warm, warm_images
+
+from .helpers import engine
+
+MODULES = ("readme", "page")  # in which their blocks are run
 FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -33,3 +39,13 @@ def blocks_of(document: Path, *languages: str) -> list[Block]:
         for found in FENCED.finditer(text)
         if found[1] in languages
     ]
+
+
+def remove_warm_starts() -> None:
+    """Remove the images that the documents' warm starts have made and that nobody uses.
+
+    Two of the same declaration share one image, which the last to use it can remove.
+    """
+    for image in warm_images(engine()):
+        if image.labels.get(PLACE_LABEL, "").partition(".")[0] in MODULES:
+            remove_warm(engine(), image)

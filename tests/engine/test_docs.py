@@ -22,7 +22,7 @@ import tcunit
 import tcunit.modules
 from tcunit import settings
 
-from .documents import blocks_of
+from .documents import blocks_of, remove_warm_starts
 from .helpers import ROOT, EngineTest
 
 DOCS = ROOT / "docs"
@@ -43,6 +43,7 @@ class DocsTest(EngineTest):
         pages = [page for page in pages if blocks_of(page, "python")]
         self.assertGreater(len(pages), 5)
         self.enterContext(contextlib.chdir(ROOT))
+        self.addCleanup(remove_warm_starts)
         for page in pages:
             module = types.ModuleType("page")
             with mock.patch.dict(sys.modules, page=module), mock.patch("builtins.print"):

@@ -16,7 +16,7 @@ from unittest import mock
 
 from tcunit import settings
 
-from .documents import Block, blocks_of
+from .documents import Block, blocks_of, remove_warm_starts
 from .helpers import ROOT, EngineTest, problems, run_class
 
 README = ROOT / "README.md"
@@ -37,6 +37,7 @@ class ReadmeTest(EngineTest):
         super().setUp()
         self.module = types.ModuleType("readme")
         self.enterContext(mock.patch.dict(sys.modules, readme=self.module))
+        self.addCleanup(remove_warm_starts)
         self.enterContext(mock.patch("builtins.print"))
 
     def test_blocks(self) -> None:
