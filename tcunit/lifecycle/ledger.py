@@ -267,8 +267,12 @@ _forking = threading.local()
 
 
 def _hold_sigterm() -> None:
-    """Put SIGTERM off while we fork: one that came between two handlers would be lost."""
-    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    """Put SIGTERM off while we fork: one that came between two handlers would be lost.
+
+    Not for a handler of others: it might raise where we let it come, and would be ignored there.
+    """
+    held = {signal.SIGTERM} if signal.getsignal(signal.SIGTERM) is _terminate else set()
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, held)
 
 
 def _let_sigterm() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 
 TYPE_CHECKING = False  # without the module typing, which the program may not load
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ SAVE = 60  # a real-time signal, which programs hardly use
 
 _saving: list[Coverage] = []
 _put_off: list[int] = []
+_forking = threading.local()
 
 
 def begin() -> None:
@@ -37,7 +39,7 @@ def begin() -> None:
     coverage.Coverage.save = _undisturbed(coverage.Coverage.save)  # type: ignore[assignment, method-assign]
     coverage.process_startup()
     _sign_up()
-    os.register_at_fork(after_in_child=_sign_up)
+    os.register_at_fork(before=_hold_ours, after_in_parent=_let_ours, after_in_child=_in_child)
     signal.signal(SAVE, _save_and_go_on)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, _save_and_end)
@@ -85,6 +87,25 @@ def _sign_up() -> None:
     """Say that this process is measured, and which Python it runs."""
     del _saving[:], _put_off[:]  # of the process that it was forked off
     _note("process", sys.executable or "")
+
+
+def _hold_ours() -> None:
+    """Put our signals off while we fork: Python forgets those that a child gets at its beginning.
+
+    A pool that ends as soon as it has its answers would wait for such a worker for ever.
+    """
+    ours = {SAVE: _save_and_go_on, signal.SIGTERM: _save_and_end}
+    held = [number for number, handler in ours.items() if signal.getsignal(number) is handler]
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+
+
+def _let_ours() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+
+
+def _in_child() -> None:
+    _sign_up()
+    _let_ours()
 
 
 def _note(kind: str, text: str) -> None:

@@ -84,6 +84,21 @@ except Terminated:
     print("terminated")
 """
 
+HELD = """
+import os, signal
+here = lambda: print(signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, []), flush=True)
+os.register_at_fork(before=here)  # the first comes last
+from tcunit.lifecycle.ledger import ledger
+for handler in (signal.SIG_DFL, lambda number, frame: None):
+    signal.signal(signal.SIGTERM, handler)
+    ledger.expect_signals()
+    child = os.fork()
+    if not child:
+        os._exit(0)
+    os.waitpid(child, 0)
+    here()
+"""
+
 
 class SigtermTest(unittest.TestCase):
     """When SIGTERM comes at a bad time."""
@@ -110,6 +125,11 @@ class SigtermTest(unittest.TestCase):
     def test_while_it_forks(self) -> None:
         """It comes when the fork is done."""
         self.assertEqual((0, "terminated\n", ""), self.ended(FORKING))
+
+    @unittest.skipUnless(hasattr(os, "fork"), "there are no forks here")
+    def test_handler_of_others(self) -> None:
+        """Theirs is called at once, where what it raises is not lost; only ours waits."""
+        self.assertEqual((0, "True\nFalse\nFalse\nFalse\n", ""), self.ended(HELD))
 
 
 if __name__ == "__main__":

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
 import io
 import os
+import signal
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
 import unittest
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -227,6 +229,19 @@ main()
 """
 
 
+FORKS = 10
+FORKING = f"""
+import os, signal, time
+for _ in range({FORKS}):
+    child = os.fork()
+    if not child:
+        time.sleep(20)
+        os._exit(1)
+    os.kill(child, signal.SIGTERM)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+
+
 def until(is_true: Callable[[], bool]) -> None:
     """Wait for something, for ten seconds at most."""
     deadline = time.monotonic() + 10
@@ -253,21 +268,21 @@ class SavedTest(unittest.TestCase):
                 with self.subTest(core=core, branch=branch):
                     self.assertEqual({2, 4, 5, 6, 8, 9, 10, 11, 12, 14}, self.lines(core, branch))
 
+    @unittest.skipUnless(hasattr(os, "fork"), "there are no forks here")
+    def test_fork_that_is_ended_at_once(self) -> None:
+        """Each ends and is measured, even where it is sent SIGTERM in the middle of the fork."""
+        with self.measured(Coverage(config_file=False), FORKING) as (command, folder, start):
+            done = subprocess.run(command, env=start, capture_output=True, text=True, timeout=60)
+            self.assertEqual((f"{-signal.SIGTERM}\n" * FORKS, ""), (done.stdout, done.stderr))
+            self.assertEqual(FORKS + 1, len(list(Path(folder, "data").glob(".coverage*"))))
+
     def lines(self, core: str, branch: bool) -> set[int]:
         """The lines of the program that were measured."""
-        with tempfile.TemporaryDirectory() as folder:
-            host = Coverage(config_file=False)
-            host.set_option("run:core", core)
-            host.set_option("run:branch", branch)
-            program = Path(folder, "program.py")
-            program.write_text(ASKED_TO_SAVE)
-            text = configuration(host.get_option, [], [str(program)]).replace(FOLDER, folder)
-            with tarfile.open(fileobj=io.BytesIO(parcel(text, FOLDER))) as archive:
-                archive.extractall(folder, filter="data")
-            start = {"PYTHONPATH": folder, "COVERAGE_PROCESS_START": f"{folder}/coveragerc"}
-            with subprocess.Popen(
-                [sys.executable, program], env=start, stdout=subprocess.PIPE, text=True
-            ) as process:
+        host = Coverage(config_file=False)
+        host.set_option("run:core", core)
+        host.set_option("run:branch", branch)
+        with self.measured(host, ASKED_TO_SAVE) as (command, folder, start):
+            with subprocess.Popen(command, env=start, stdout=subprocess.PIPE, text=True) as process:
                 assert process.stdout
                 self.assertEqual("ready\n", process.stdout.readline())
                 process.send_signal(60)
@@ -275,14 +290,28 @@ class SavedTest(unittest.TestCase):
                 until(lambda: sleeps(process.pid))  # and no longer in the handler that saves
                 process.send_signal(64)
                 self.assertEqual("well\n", process.stdout.read())
-            problems = list(Path(folder, "data").glob("problem*"))
-            self.assertEqual([], [each.read_text() for each in problems])
             found = set[int]()
             for file in Path(folder, "data").glob(".coverage*"):
                 data = CoverageData(str(file))
                 data.read()
-                found.update(data.lines(str(program)) or ())
+                found.update(data.lines(command[1]) or ())
             return found
+
+    @contextlib.contextmanager
+    def measured(
+        self, host: Coverage, text: str
+    ) -> Iterator[tuple[list[str], str, dict[str, str]]]:
+        """A command that runs a program, its folder, and the environment to measure it in."""
+        with tempfile.TemporaryDirectory() as folder:
+            program = Path(folder, "program.py")
+            program.write_text(text)
+            settings = configuration(host.get_option, [], [str(program)]).replace(FOLDER, folder)
+            with tarfile.open(fileobj=io.BytesIO(parcel(settings, FOLDER))) as archive:
+                archive.extractall(folder, filter="data")
+            start = {"PYTHONPATH": folder, "COVERAGE_PROCESS_START": f"{folder}/coveragerc"}
+            yield [sys.executable, str(program)], folder, start
+            problems = list(Path(folder, "data").glob("problem*"))
+            self.assertEqual([], [each.read_text() for each in problems])
 
 
 class DeclaredTest(unittest.TestCase):
