@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -306,6 +307,8 @@ class CaseTest(EngineTest):
 
     def test_coroutines(self) -> None:
         """Tests that are coroutines have their containers as others have."""
+        # Else it tells of each step that took long because the machine is busy.
+        logging.getLogger("asyncio").setLevel(logging.ERROR)
 
         class LoopTest(AsyncContainerTestCase):
             cache = RedisContainer()
