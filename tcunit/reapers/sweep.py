@@ -6,9 +6,10 @@ first listing. So a sweep looks again until nothing has been seen for a while.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from .._docker import KINDS, Engine, Resource
 from .._session import LABEL_ROOT, NAME_LABEL, SESSION_LABEL, bears_its_name
@@ -18,7 +19,7 @@ from ..jobs import side_by_side
 QUIET = 0.5
 UNANSWERED = 5.0
 LIMIT = 120.0
-PAUSE = 0.05
+PAUSE, LONG_PAUSE = 0.05, 1.0
 WIDTH = 8  # how many are removed at once
 
 RYUK_OF_LABEL = f"{LABEL_ROOT}.ryuk-of"
@@ -74,13 +75,21 @@ def remove_all(engine: Engine, resources: Sequence[Resource]) -> list[tuple[Reso
 
 def patiently(connect: Callable[[], Engine]) -> Engine | None:
     """Connect to an engine that may be restarting; ``None`` after two minutes of trying."""
-    deadline = time.monotonic() + LIMIT
-    while time.monotonic() < deadline:
-        try:
+    for _ in _tries():
+        with contextlib.suppress(EngineError):
             return connect()
-        except EngineError:
-            time.sleep(PAUSE)
     return None
+
+
+def _tries() -> Iterator[None]:
+    """Tries for two minutes: one soon after the other, then at a tenth of the time that went by.
+
+    What is gone for good, an engine or what it will not remove, costs others little by that.
+    """
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < LIMIT:
+        yield
+        time.sleep(min(max(PAUSE, waited / 10), LONG_PAUSE))
 
 
 def sweep(
@@ -95,14 +104,13 @@ def sweep(
         kept: names of what is to stay.
     """
     awaited = set(unanswered)
-    began = quiet_since = time.monotonic()
+    quiet_since = time.monotonic()
     seen: list[Resource] = []
-    while time.monotonic() - began < LIMIT:
+    for _ in _tries():
         try:
             seen = [each for each in left_by(engine, session) if name_told(each) not in kept]
             ryuks = [] if seen else ryuks_of(engine, session)
-        except EngineError:
-            time.sleep(PAUSE)  # the engine may be restarting
+        except EngineError:  # the engine may be restarting
             continue
         awaited -= {name_told(each) for each in [*seen, *ryuks]}
         if seen:
@@ -112,7 +120,6 @@ def sweep(
             seen = [each for each, _ in remove_all(engine, ryuks)]
             if not seen:
                 return []
-        time.sleep(PAUSE)
     return seen
 
 
