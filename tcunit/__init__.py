@@ -21,6 +21,8 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     facts                     what can be known about where we run, for the resolver
     reapers                   who removes what a killed process left
     measured                  which code in a container counts for coverage
+    inspected                 what the engine's answer about a container says
+    addressed                 where a container on the engine answers
     request  running          what is asked for (frozen); what you get
     measuring                 coverage of the Python that runs in containers
     fingerprint               the hash of a whole declaration
@@ -45,8 +47,10 @@ facade, and only ``_docker`` imports the Docker SDK; ``tests/test_layers.py`` re
     late                      values that are made when their container starts
     attaching                 its networks, and the ports that are published for it
     advice                    what the engine said when it refused one, and what to do about it
+    create_options            what the engine is given to create one
     launching                 from a request to a container that runs
     warm                      starting from a state that was kept
+    in_use                    what a started container is asked: addresses, commands, logs
     faults                    containers paused, stopped, killed, cut off, slowed for a while
     copying                   files copied into a container that exists, and out of it
     container                 what users declare and start

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import timings
 from .awaiting import settled
-from .connection import ConnectionMode, Endpoint
+from .connection import Endpoint
 from .copying import Copying
 from .docker_image import DockerImage
 from .errors import DeclarationError, EngineError, PortError, StartError
@@ -30,11 +30,9 @@ from .request import ContainerRequest, Late
 from .running import RunningContainer, not_started
 from .settings import START_TIMEOUT
 from .sharing import refuse_unshared
-from .wait import DefaultWaitStrategy, ExecResult, WaitStrategy, wait_until_ready
+from .wait import DefaultWaitStrategy, WaitStrategy, wait_until_ready
 
 if TYPE_CHECKING:
-    from docker.models.containers import Container as SdkContainer
-
     from .measured import Measured
     from .measuring import Measurement
 
@@ -348,33 +346,6 @@ class DockerContainer(StartsAlone, Copying, Faults):
             raise not_started(f"{self.label} ({self._request.image})", self.scope)
         return self._running
 
-    def endpoint(self, port: PortLike, mode: ConnectionMode | str | None = None) -> Endpoint:
-        """Host and port by which a port is reached from here.
-
-        Raises:
-            PortNotExposed: the port was not exposed.
-            NoAddress: it has no address in this connection mode.
-        """
-        return self.running.endpoint(port, mode)
-
-    def explain(
-        self, port: PortLike | None = None, mode: ConnectionMode | str | None = None
-    ) -> str:
-        """How it is reached from here, which rule decided that, and from which facts."""
-        return self.running.explain(port, mode)
-
-    def get_container_host_ip(self) -> str:
-        """The host half of its endpoints, by the connection mode."""
-        return self.running.host_ip()
-
-    def get_exposed_port(self, port: PortLike) -> int:
-        """The port half of an endpoint: the container's own in ``bridge_ip``, else the mapped."""
-        return self.running.endpoint(port).port
-
-    def mapped_port(self, port: PortLike) -> int:
-        """The port of the engine's host that a port is published on, whatever the mode."""
-        return self.running.mapped_port(port)
-
     def internal_endpoint(self, port: PortLike) -> Endpoint:
         """Name and port by which others on its networks reach it; known before the start."""
         number = Port.parse(port).number
@@ -390,39 +361,10 @@ class DockerContainer(StartsAlone, Copying, Faults):
             )
         return Endpoint(names[0], number)
 
-    def url(self, port: PortLike, path: str = "", scheme: str = "http") -> str:
-        """A URL by which a port is reached from here."""
-        return f"{scheme}://{self.endpoint(port)}/{path.lstrip('/')}"
-
-    def exec(self, command: str | Sequence[str], **options: Any) -> ExecResult:
-        """Run a command in it and wait for its end: ``code, output = …``.
-
-        Args:
-            options: ``user=``, ``environment=``, ``workdir=``, ``privileged=`` as in the SDK.
-        """
-        return self.running.exec(command, **options)
-
-    def get_logs(self) -> tuple[bytes, bytes]:
-        """What it logged to stdout and to stderr."""
-        return self.running.logs()
-
-    def get_container_id(self) -> str:
-        """Its id on the engine."""
-        return self.running.id
-
-    @property
-    def name(self) -> str:
-        """Its name on the engine."""
-        return self.running.name
-
     @property
     def status(self) -> str:
         """The engine's word for its state: ``running``, ``exited``, …"""
         return self.running.state().status if self._running else "not_started"
-
-    def get_wrapped_container(self) -> SdkContainer:
-        """The SDK's own object for it, for all that is not here."""
-        return self.running.engine.sdk_container(self.running.id)
 
 
 GenericContainer = DockerContainer

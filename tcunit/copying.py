@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from abc import abstractmethod
 from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
@@ -13,6 +12,7 @@ from ._docker import NotThere
 from .collecting import place_in_container
 from .errors import CopyError, EngineError
 from .files import content_of, packed, unpack, unpacking
+from .in_use import InUse
 from .request import is_below
 from .running import RunningContainer
 from .storage import Content, StorageOptions, copy_of
@@ -21,13 +21,8 @@ if TYPE_CHECKING:
     from tarfile import TarFile
 
 
-class Copying(StorageOptions):
+class Copying(InUse, StorageOptions):
     """What can be copied, also when the container has ended; but for what a tmpfs mount holds."""
-
-    @property
-    @abstractmethod
-    def running(self) -> RunningContainer:
-        """The container on the engine."""
 
     def copy_into_container(
         self,

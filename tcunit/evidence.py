@@ -17,8 +17,9 @@ from pathlib import Path
 
 from ._docker import Engine, NotThere
 from .errors import EngineError, TcunitError
+from .inspected import Json, bindings_of, state_of
 from .masking import Secrets
-from .running import Json, RunningContainer, bindings_of, state_of
+from .running import RunningContainer
 
 LIMIT = 5.0  # seconds for everything
 LONGEST_LINE = 300

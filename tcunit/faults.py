@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from .awaiting import WithOrAsyncWith, with_or_async_with
 from .errors import EngineError, FaultError, NotReady, StartError
+from .in_use import InUse
 from .log import warn
 from .network import Network
 from .options import ContainerOptions
@@ -34,15 +35,10 @@ RATE = r"(?i)\d+(\.\d+)?([kmgt]i?)?(bit|bps)"
 _one_at_a_time = threading.Lock()
 
 
-class Faults(ContainerOptions):
+class Faults(InUse, ContainerOptions):
     """The faults of a container."""
 
     _fault = ""
-
-    @property
-    @abstractmethod
-    def running(self) -> RunningContainer:
-        """The container on the engine."""
 
     @abstractmethod
     def await_ready(self, strategy: WaitStrategy | None = None) -> None:

@@ -9,41 +9,27 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from os import PathLike
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 from . import _session, timings
-from ._docker import Engine, ImageInfo, NameTaken, NotThere, env_file
+from ._docker import Engine, ImageInfo, NameTaken, NotThere
 from .advice import hint, refused
-from .attaching import (
-    Attached,
-    attached_networks,
-    host_of,
-    implicit_networks,
-    network_mode,
-    published,
-)
+from .attaching import Attached, attached_networks, host_of, implicit_networks
+from .create_options import archives_of, copies_made, create_options, named_volumes
 from .docker_image import DockerImage
-from .errors import (
-    CopyError,
-    DeclarationError,
-    EngineError,
-    HostPortError,
-    StartError,
-)
+from .errors import EngineError, HostPortError, StartError
 from .fetching import fetched
-from .files import packed
 from .fingerprint import fingerprint, parts_of
 from .images import short_name
+from .inspected import state_of
 from .late import made
 from .lifecycle.declared import Launch
 from .lifecycle.ledger import CONTAINER, Entry, ledger
-from .request import ContainerRequest, Copy, Late, Mount
-from .running import RunningContainer, state_of
+from .request import ContainerRequest
+from .running import RunningContainer
 from .sharing import Shared, share_of, where_shared
-from .volume import Hold, Volume
+from .volume import Hold
 
 if TYPE_CHECKING:
     from .host_access import HostAccess
@@ -101,8 +87,9 @@ class Launching:
 
     def create(self) -> RunningContainer:
         """Create it, or find the one that is shared; what goes into it is packed before."""
-        launch, asked = self.launch, dataclasses.replace(self.asked, copies=self._copies())
-        self.asked = asked
+        launch = self.launch
+        copies = copies_made(self.asked, launch, self.label)
+        self.asked = asked = dataclasses.replace(self.asked, copies=copies)
         with timings.spent("pull"):
             found = self._image()
         self.networks = attached_networks(asked, launch, self._place is not None)
@@ -116,7 +103,7 @@ class Launching:
         if self.measurement is not None:
             self.measurement.extend(options, found.env)
         self._is_there = self._place is not None and self._shared(found.name, options, running)
-        self._archives = self._packing.enter_context(self._packed())
+        self._archives = self._packing.enter_context(archives_of(asked, self.label))
         if self.entry is None:
             self._hold_volumes()
             with self._begun(found.name, options, found.id) as begun:
@@ -177,7 +164,7 @@ class Launching:
     def _shared(self, image: str, options: dict[str, Any], running: RunningContainer) -> bool:
         """Become a user of the one that all processes share; make it if it is not there."""
         asked, engine = self.asked, self.launch.engine
-        for name in self._named_volumes():
+        for name in named_volumes(self.asked):
             _refuse_own_volume(engine, self.label, name)
         declaration = fingerprint(
             self.label, **where_shared(engine, self.label), image=running.image.id,
@@ -272,34 +259,11 @@ class Launching:
             entry.before_removal = lambda: measurement.bring_home(running)
 
     def _options(self, running: RunningContainer) -> dict[str, Any]:
-        """What the SDK is to be given, its late values made."""
-        asked = self.asked
-        files = [env_file(str(Path(each).expanduser())) for each in asked.env_files]
-        given = {name: self._late(name, value) for name, value in asked.env.items()}
-        options: dict[str, Any] = {
-            "labels": dict(asked.labels),
-            "environment": {
-                name: value for each in [*files, given] for name, value in each.items()
-            },
-            **asked.options,
-            **published(asked, running),
-        }
-        if asked.command is not None:
-            options["command"] = (
-                asked.command if isinstance(asked.command, str)
-                else [self._late("the command", word) for word in asked.command]
-            )  # fmt: skip
-        self._add_mounts(options)
-        if asked.host_ports is not None:
-            options["extra_hosts"] = {
-                **options.get("extra_hosts", {}), **self._meet_host(running)
-            }  # fmt: skip
-        if asked.tmpfs:
-            options["tmpfs"] = dict(asked.tmpfs)
-        if asked.platform:
-            options["platform"] = asked.platform
-        if (mode := network_mode(asked, running)) is not None:
-            options["network_mode"] = mode
+        """What the SDK is to be given to create it."""
+        options = create_options(self.asked, running, self.launch, self.label)
+        if self.asked.host_ports is not None:
+            known = options.get("extra_hosts", {})
+            options["extra_hosts"] = {**known, **self._meet_host(running)}
         return options
 
     def _meet_host(self, running: RunningContainer) -> dict[str, str]:
@@ -308,7 +272,10 @@ class Launching:
         from .host_ports import HOST_NAME, checked
 
         asked, self._host_access = self.asked, HostAccess()
-        ports = [checked(self._made("a host port", each)) for each in asked.host_ports or ()]
+        ports = [
+            checked(made(self.label, "a host port", each, self.launch))
+            for each in asked.host_ports or ()
+        ]
         try:
             address = self._host_access.begin(
                 self.launch.surroundings, running.networks, ports,
@@ -318,83 +285,13 @@ class Launching:
             raise HostPortError(f"{self.label}: with_host_port_access(): {error}") from error
         return {HOST_NAME: address}
 
-    def _add_mounts(self, options: dict[str, Any]) -> None:
-        """Bind mounts in the long form where that can say it, all others as short words."""
-        mounts, binds = list(options.get("mounts", ())), list(options.get("binds", ()))
-        for mount in self.asked.mounts:
-            volume = self._volume_of(mount)
-            found = None if volume else mount.as_mount()
-            if found is not None:
-                self._refuse_missing(found)
-                mounts.append(found)
-            else:
-                binds.append(mount.bind(volume))
-        options.update({"mounts": mounts} if mounts else {}, **({"binds": binds} if binds else {}))
-
-    def _refuse_missing(self, mount: dict[str, Any]) -> None:
-        """Refuse a path that is not there, as Docker does: Podman would make a folder of root's."""
-        around, path = self.launch.surroundings, mount["Source"]
-        if (
-            around.engine.is_podman and mount["Type"] == "bind"
-            and around.engine_is_here and not around.facts.own_container
-            and not Path(path).exists()
-        ):  # fmt: skip
-            error = EngineError(f"invalid mount config: bind source path does not exist: {path}")
-            raise refused(self.label, "", around.engine, error)
-
-    def _volume_of(self, mount: Mount) -> str:
-        """The name of the volume that is mounted, if it is one."""
-        if isinstance(mount.source, Volume):
-            name: str = self.launch.resolve(mount.source).name
-            return name
-        return mount.source if mount.is_volume else ""
-
     def _hold_volumes(self) -> None:
         """Create the volumes that the request names and that do not exist."""
-        for name in self._named_volumes():
+        for name in named_volumes(self.asked):
             self.launch.admit(self.label)
             hold = Hold(self.launch.engine, name)
             self._holds.append(hold)
             hold.take({}, {})
-
-    def _named_volumes(self) -> list[str]:
-        return list(dict.fromkeys(each.source for each in self.asked.mounts if each.is_volume))
-
-    def _copies(self) -> tuple[Copy, ...]:
-        """What is to be copied in, its late values made."""
-        return tuple(
-            dataclasses.replace(each, source=self._source(each)) for each in self.asked.copies
-        )
-
-    def _source(self, copy: Copy) -> bytes | Path:
-        made = self._made(f"what is copied to {copy.destination}", copy.source)
-        if not isinstance(made, bytes | PathLike):
-            raise DeclarationError(
-                f"{self.label}: what is copied to {copy.destination} came as a "
-                f"{type(made).__name__}: give bytes or a Path"
-            )
-        return made if isinstance(made, bytes) else Path(made)
-
-    @contextlib.contextmanager
-    def _packed(self) -> Iterator[dict[str, IO[bytes]]]:
-        """The files to copy in, as an archive for each folder that they are unpacked in."""
-        places: dict[str, list[Copy]] = {}
-        for copy in self.asked.copies:
-            places.setdefault(self.asked.root_of(copy), []).append(copy)
-        with contextlib.ExitStack() as stack:
-            try:
-                yield {
-                    root: stack.enter_context(packed(copies, root))
-                    for root, copies in places.items()
-                }
-            except CopyError as error:
-                raise CopyError(f"{self.label}: with_copy_into_container: {error}") from error
-
-    def _late(self, name: str, value: Late) -> str:
-        return str(self._made(f"the late value of {name}", value))
-
-    def _made(self, what: str, value: Any) -> Any:
-        return made(self.label, what, value, self.launch)
 
 
 def _fits(running: RunningContainer, container: str) -> bool:

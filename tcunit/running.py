@@ -13,19 +13,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import connection
 from ._docker import Engine, ImageInfo, NotThere
-from .connection import Binding, ConnectionMode, ContainerFacts, Decision, Endpoint, Wish
-from .errors import EngineError, NoAddress, NotStarted, PortNotExposed
+from .addressed import Addressed
+from .connection import NetworkFacts
+from .errors import EngineError, NotStarted
 from .facts import Surroundings
+from .inspected import Json, started_at, state_of
 from .masking import Secrets
-from .ports import Port, PortLike
-from .settings import CONNECTION_MODE
-from .wait.base import ContainerState, ExecResult, ProbeAddress
+from .ports import Port
+from .wait.base import ContainerState, ExecResult
 
-Json = dict[str, Any]
-
-LATE_PORTS = 5.0
 LOG_TAIL_LINES = 20
 STATE_CHECK_INTERVAL = 2.0
 NO_END = ("start", "exec_")  # events after which nothing can have ended that had not before
@@ -37,7 +34,7 @@ class RunningNetwork:
 
     id: str
     name: str
-    facts: connection.NetworkFacts
+    facts: NetworkFacts
 
 
 class LogFollower:
@@ -72,7 +69,7 @@ class LogFollower:
 
 
 @dataclass(eq=False)
-class RunningContainer:
+class RunningContainer(Addressed):
     """A container on the engine, as a wait and a resolver see it."""
 
     engine: Engine
@@ -142,7 +139,7 @@ class RunningContainer:
     def has_lost_network(self) -> bool:
         """Whether the one whose network it uses was started again since, as both were seen last."""
         host = self.host_of
-        return host is not None and _started_at(host.info) > _started_at(self.info)
+        return host is not None and started_at(host.info) > started_at(self.info)
 
     def ended(self) -> ContainerState | None:
         """Its state if it ended or was restarted by its policy since its start.
@@ -240,184 +237,6 @@ class RunningContainer:
         text = Secrets.of(self.info).mask(text)
         lines = "\n".join(f"  | {line}" for line in text.splitlines())
         return f"\nIts last log lines:\n{lines}"
-
-    # -- addresses ------------------------------------------------------------------------------
-
-    def decision(self, asked: ConnectionMode | str | None = None) -> Decision:
-        """The connection mode for it, and why."""
-        found = self.surroundings.settings.find(CONNECTION_MODE)
-        case = self.mode_of_case() if self.mode_of_case else None
-        source = "environment and properties" if found.is_default else found.source
-        wishes = [
-            Wish(asked, "the call, or the test it is made in"),
-            Wish(connection.mode_in_use(), "using_connection_mode()"),
-            Wish(case, "connection_mode of the test case"),
-            Wish(found.value, source),
-        ]
-        return connection.decide(wishes, self.surroundings.facts, self.network_facts())
-
-    def network_facts(self) -> connection.NetworkFacts | None:
-        """The network it is reached by: one that we share, else the first that was declared."""
-        if self.host_of is not None:
-            return self.host_of.network_facts()
-        known = [self.surroundings.network(name) for name in self.networks]
-        return next((each for each in known if each.is_shared), known[0] if known else None)
-
-    def facts(self) -> ContainerFacts:
-        """Its address and published ports, as the engine said them last."""
-        if self.host_of is not None:
-            return self.host_of.facts()
-        network = self.network_facts()
-        settings = self.info.get("NetworkSettings") or {}
-        on = (settings.get("Networks") or {}).get(network.name if network else "") or {}
-        on_host = ((self.info.get("HostConfig") or {}).get("NetworkMode")) == "host"
-        gateway = on.get("Gateway") or (network.gateway if network else "")
-        if on_host and self.surroundings.facts.own_container:
-            gateway = self.surroundings.network(self.engine.default_network).gateway
-        return ContainerFacts(
-            self.description, on.get("IPAddress") or on.get("GlobalIPv6Address") or "",
-            gateway, on_host, tuple(bindings_of(settings.get("Ports") or {})),
-        )  # fmt: skip
-
-    def addresses(self) -> list[str]:
-        """Its IPv4 addresses on all its networks."""
-        networks = (self.info.get("NetworkSettings") or {}).get("Networks") or {}
-        return [each["IPAddress"] for each in networks.values() if each.get("IPAddress")]
-
-    def endpoint(self, port: PortLike, mode: ConnectionMode | str | None = None) -> Endpoint:
-        """Host and port by which it is reached from here."""
-        wanted = self.exposed(port)
-        self._await_ports(wanted)
-        decision = self.decision(mode)
-        return connection.endpoint(decision.mode, self.surroundings.facts, self.facts(), wanted)
-
-    def host_ip(self, mode: ConnectionMode | str | None = None) -> str:
-        """The host half of its endpoints."""
-        decision = self.decision(mode)
-        return connection.host_address(decision.mode, self.surroundings.facts, self.facts())
-
-    def why_not(self, mode: ConnectionMode) -> str | None:
-        """Why a mode cannot work for it from here; ``None`` where it can."""
-        if self.facts().on_host_network:
-            mode = ConnectionMode.DOCKER_HOST  # every mode gives the host's address
-        return connection.why_not(mode, self.surroundings.facts, self.network_facts())
-
-    def explain(
-        self, port: PortLike | None = None, mode: ConnectionMode | str | None = None
-    ) -> str:
-        """How it is reached, the rule that won, those that did not apply, and all the facts."""
-        decision = self.decision(mode)
-        try:
-            where = str(self.host_ip(mode) if port is None else self.endpoint(port, mode))
-        except NoAddress as error:
-            where = f"no address: {error}"
-        name = (
-            self.description if port is None else f"port {Port.parse(port)} of {self.description}"
-        )
-        return connection.explained(
-            f"{name}: {where}",
-            decision,
-            self.surroundings.facts,
-            self.network_facts(),
-            self.facts(),
-        )
-
-    def exposed(self, port: PortLike) -> Port:
-        """A port, if it is one that was exposed.
-
-        Raises:
-            PortNotExposed: it was not; lists those that were.
-        """
-        wanted = Port.parse(port)
-        on_host = self.facts().on_host_network
-        if wanted not in self.exposed_ports and not on_host and self.host_of is None:
-            known = ", ".join(map(str, self.exposed_ports)) or "none"
-            number = wanted.number if wanted.protocol == "tcp" else wanted
-            raise PortNotExposed(
-                f"port {wanted} of {self.description} is not exposed; exposed: {known}. "
-                f"{self.how_to_expose.format(number)}."
-            )
-        return wanted
-
-    def mapped_port(self, port: PortLike) -> int:
-        """The port of the engine's host that a port is published on."""
-        wanted = self.exposed(port)
-        if self.facts().on_host_network:
-            return wanted.number
-        self._await_ports(wanted)
-        return connection.endpoint(
-            ConnectionMode.DOCKER_HOST, self.surroundings.facts, self.facts(), wanted
-        ).port
-
-    def probe_address(self, port: PortLike) -> ProbeAddress:
-        """Where to ask whether a port's service listens: at the container itself, if possible."""
-        wanted = Port.parse(port)
-        network = self.network_facts()
-        facts, where = self.facts(), self.surroundings.facts
-        routed = network is not None and (
-            (network.bridge_here and where.has_host_network) or network.is_shared
-        )
-        if facts.on_host_network:
-            return ProbeAddress(
-                connection.docker_host(where, facts.gateway), wanted.number, direct=True
-            )
-        if routed and facts.ip:
-            return ProbeAddress(facts.ip, wanted.number, direct=True)
-        self._await_ports(wanted)
-        host, number = connection.endpoint(self.decision().mode, where, self.facts(), wanted)
-        return ProbeAddress(host, number, direct=False)
-
-    def _await_ports(self, port: Port) -> None:
-        """Wait for a mapping that the engine shows late (some do so after the start)."""
-        declared = (self.info.get("HostConfig") or {}).get("PortBindings") or {}
-        deadline = time.monotonic() + LATE_PORTS
-        while str(port) in declared and not self.facts().of(port):
-            if time.monotonic() > deadline or not state_of(self.refresh()).running:
-                return
-            self.changed.wait(0.02)
-
-
-_STATUS = {"stopped": "exited"}  # Podman's word for one that has ended and is not tidied up yet
-
-
-def state_of(info: Json) -> ContainerState:
-    """The state in the engine's answer about a container."""
-    state = info.get("State") or {}
-    status = state.get("Status", "unknown")
-    return ContainerState(
-        status=_STATUS.get(status, status),
-        running=bool(state.get("Running")),
-        exit_code=int(state.get("ExitCode", 0)),
-        oom_killed=bool(state.get("OOMKilled")),
-        error=state.get("Error") or "",
-        health=(state.get("Health") or {}).get("Status", ""),
-        restarts=int(info.get("RestartCount") or 0),
-        finished_at=_seconds(state.get("FinishedAt", "")),
-    )
-
-
-def _started_at(info: Json) -> float:
-    return _seconds((info.get("State") or {}).get("StartedAt", ""))
-
-
-def _seconds(text: str) -> float:
-    """A time as the engine writes it, in seconds since the epoch; 0 if it never was."""
-    if not text or text.startswith("0001"):
-        return 0.0
-    from datetime import datetime
-
-    whole, _, fraction = text.rstrip("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")
-
-
-def bindings_of(ports: Json) -> list[tuple[Port, Binding]]:
-    """The published addresses in the engine's answer about a container, each with its port."""
-    return [
-        (Port.parse(name), Binding(each["HostIp"], int(each["HostPort"])))
-        for name, found in ports.items()
-        for each in found or ()
-        if each.get("HostPort", "").isdecimal()
-    ]
 
 
 def not_started(what: str, scope: str = "class") -> NotStarted:

@@ -22,10 +22,11 @@ from .errors import EngineError, HostPortError, NoAddress
 from .facts import Surroundings
 from .fetching import fetched
 from .files import packed
+from .inspected import state_of
 from .lifecycle.ledger import CONTAINER, Entry, ledger
 from .ports import Port
 from .request import Copy
-from .running import RunningContainer, state_of
+from .running import RunningContainer
 from .settings import SSHD_IMAGE, START_TIMEOUT
 
 if TYPE_CHECKING:

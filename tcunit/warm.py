@@ -26,6 +26,7 @@ from ._session import PLACE_LABEL, WARM_LABEL
 from .errors import EngineError, StartError
 from .fingerprint import content_of, fingerprint, parts_of, read_only_paths
 from .images import short_name, without_default_registry
+from .inspected import state_of
 from .launching import Launching
 from .lifecycle.declared import Launch
 from .lifecycle.events import stream_of
@@ -33,7 +34,7 @@ from .lifecycle.ledger import ledger
 from .log import warn
 from .reapers.shares import hold, release, release_shared
 from .request import Attachment, ContainerRequest
-from .running import RunningContainer, state_of
+from .running import RunningContainer
 from .settings import START_TIMEOUT
 from .wait import DefaultWaitStrategy, wait_until_ready
 

@@ -16,6 +16,7 @@ from .. import _session, timings
 from .._docker import Resource
 from ..errors import ComposeError, DeclarationError, EngineError, StartCancelled, StartErrors
 from ..images import resolved_name
+from ..inspected import state_of
 from ..jobs import side_by_side
 from ..late import made
 from ..lifecycle.declared import Declared, Launch
@@ -23,7 +24,7 @@ from ..lifecycle.ledger import CONTAINER, IMAGE, NETWORK, PROJECT, VOLUME, Entry
 from ..masking import Secrets
 from ..ports import Port
 from ..progress import board
-from ..running import RunningContainer, state_of
+from ..running import RunningContainer
 from .asked import Asked, Value
 from .bases import changed_builds
 from .cli import environment_for, find_compose

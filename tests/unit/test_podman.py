@@ -16,7 +16,7 @@ from tcunit._docker.saved import SavedImage, instructions
 from tcunit._session import NAME_LABEL, WARM_LABEL
 from tcunit.errors import EngineError
 from tcunit.images import without_default_registry
-from tcunit.running import state_of
+from tcunit.inspected import state_of
 from tcunit.warm import own_tag
 
 COPIER = (
