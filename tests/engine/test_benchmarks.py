@@ -61,7 +61,10 @@ class BenchmarksTest(unittest.TestCase):
         self.assert_measures("waits")
 
     def test_imports(self) -> None:
-        self.assert_measures("imports", "import docker")
+        found = self.found["imports"].result()
+        self.assertEqual(2, len(found))
+        for each in found:  # differences, which may be below 0 where the machine is busy
+            self.assertEqual({TCUNIT, "import docker"}, set(each["values"]))
 
     def test_round_trips(self) -> None:
         self.assert_measures("round_trips", FLOOR)
