@@ -17,7 +17,7 @@ from .find import (
 from .images import ImageInfo
 from .lent import lent
 from .options import env_file, split_options
-from .refusals import NameTaken, NotThere
+from .refusals import NameTaken, NotThere, Unanswered
 from .resources import KINDS, Resource
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "ImageInfo",
     "NameTaken",
     "NotThere",
+    "Unanswered",
     "Resource",
     "active_context",
     "candidates",

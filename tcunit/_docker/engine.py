@@ -19,7 +19,7 @@ from .archives import Archives
 from .frames import pieces, source_of
 from .images import Images
 from .options import parameters, refuse_unknown, split_options
-from .refusals import NotThere, translated
+from .refusals import NotThere, Unanswered, translated
 from .resources import Resource
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 REMOVAL_TIMEOUT = 10.0
-DEPENDENTS_TIMEOUT = 3.0
-DEPENDENTS_PAUSE = 0.05
+REFUSED_TIMEOUT = 3.0
+REFUSED_PAUSE = 0.05
 FREEZE_LIMIT = 5.0
 
 
@@ -264,21 +264,21 @@ class Engine(Archives):
     def remove_container(self, container: str, volumes: bool = True) -> None:
         """Kill and remove a container with its anonymous volumes; no error if it is not there.
 
-        Podman first wants those to go that use its network; somebody may be removing them.
+        What is refused is asked for again for some seconds. A busy engine cannot always take apart
+        at once what has just run; and Podman first wants those to go that use its network.
         """
-        deadline = time.monotonic() + DEPENDENTS_TIMEOUT
+        deadline = time.monotonic() + REFUSED_TIMEOUT
         while True:
             try:
                 with contextlib.suppress(NotThere), translated(f"removing {container}"):
                     self.client.api.remove_container(container, v=volumes, force=True)
                 return
             except EngineError as error:
-                said = str(error)
-                if "already in progress" in said:
+                if "already in progress" in str(error):
                     return self._wait_until_gone(container)
-                if "has dependent containers" not in said or time.monotonic() > deadline:
+                if isinstance(error, Unanswered) or time.monotonic() > deadline:
                     raise
-            time.sleep(DEPENDENTS_PAUSE)
+            time.sleep(REFUSED_PAUSE)
 
     def _wait_until_gone(self, container: str) -> None:
         """Wait for the end of a removal that somebody else has begun."""

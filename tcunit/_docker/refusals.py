@@ -23,6 +23,10 @@ class NotThere(EngineError):
     """The engine knows no such resource."""
 
 
+class Unanswered(EngineError):
+    """The engine gave no answer: it may have done what it was asked for, or may do it yet."""
+
+
 @contextlib.contextmanager
 def translated(what: str) -> Iterator[None]:
     """Turn the SDK's errors into ours, with what was being done and what the engine said."""
@@ -35,7 +39,9 @@ def translated(what: str) -> Iterator[None]:
         raise NotThere(f"{what}: {_said(error)}") from error
     except docker.errors.APIError as error:
         raise _kind_of(error)(f"{what}: {_said(error)}") from error
-    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+    except requests.exceptions.RequestException as error:
+        raise Unanswered(f"{what}: {_root(error)}") from error
+    except docker.errors.DockerException as error:
         raise EngineError(f"{what}: {_root(error)}") from error
 
 

@@ -22,7 +22,7 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 from .. import timings
-from .._docker import Engine, NameTaken, NotThere
+from .._docker import Engine, NameTaken, NotThere, Unanswered
 from .._session import is_ours
 from ..errors import EngineError
 from ..jobs import side_by_side
@@ -55,6 +55,7 @@ class Entry:
     id: str = ""
     answered: threading.Event = field(default_factory=threading.Event)
     refused: bool = False
+    may_come: bool = False  # its create was not answered, and it was not there when looked for
     timed_for: tuple[str, str] = field(default_factory=timings.current)
     is_ahead: bool = False  # made for a class whose turn had not come
     is_of_run: bool = False  # no test's: it stays until the process ends
@@ -80,14 +81,16 @@ class Entry:
         """Remove it from the engine, if it is there and ours; no error if it is gone."""
         self.answered.wait(IN_FLIGHT)  # another thread may be creating it
         if not self.id and not self._appears():
+            self.may_come = not self.refused
             return
+        self.may_come = False
         self.take_leave()
         by_name = self.kind in (VOLUME, IMAGE) or not self.id
         self.engine.remove(self.kind, self.name if by_name else self.id)
 
     def _appears(self) -> bool:
         """Whether it is there after all; a create that was cut off is looked out for longer."""
-        deadline = time.monotonic() + (0.0 if self.refused else LATE)
+        deadline = time.monotonic() + (0.0 if self.refused or self.may_come else LATE)
         while not self._is_there():
             if time.monotonic() >= deadline:
                 return False
@@ -147,8 +150,8 @@ class Ledger:
         except NameTaken:
             self.forget(entry)  # whoever has that name, it is not ours
             raise
-        except EngineError:
-            entry.refused = True
+        except EngineError as error:
+            entry.refused = not isinstance(error, Unanswered)
             raise
         finally:
             entry.answered.set()
@@ -172,9 +175,14 @@ class Ledger:
             reapers.forget(name)
 
     def remove(self, entry: Entry) -> None:
-        """Remove a resource from its engine; one that cannot be removed stays in the ledger."""
+        """Remove a resource from its engine.
+
+        One that cannot be removed stays in the ledger, and so does one that may come yet: it is
+        looked for when the process ends, and then by a reaper.
+        """
         entry.remove()
-        self.forget(entry)
+        if not entry.may_come:
+            self.forget(entry)
 
     def keep(self, entry: Entry) -> None:
         """Let a resource outlive this process, however it ends."""

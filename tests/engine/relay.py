@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import threading
+import time
 from pathlib import Path
 
 
@@ -55,8 +57,56 @@ class Relay:
             far = socket.socket(socket.AF_UNIX)
             far.connect(self._engine)
             self._open += [near, far]
-            for source, sink, is_late in ((near, far, False), (far, near, self._is_late)):
-                threading.Thread(target=_pump, args=(source, sink, is_late), daemon=True).start()
+            for pump in (self._ask, self._answer):
+                threading.Thread(target=pump, args=(near, far), daemon=True).start()
+
+    def _ask(self, near: socket.socket, far: socket.socket) -> None:
+        _pump(near, far, False)
+
+    def _answer(self, near: socket.socket, far: socket.socket) -> None:
+        _pump(far, near, self._is_late)
+
+
+class LosingRelay(Relay):
+    """Loses a request's answer, and lets the request itself come to the engine later.
+
+    Args:
+        words: what the request's first line has.
+        delay: how much later it comes, in seconds.
+
+    Attributes:
+        answered: set when the engine has answered it.
+    """
+
+    def __init__(self, path: Path, words: str, delay: float) -> None:
+        self._words, self._delay = words.encode(), delay
+        self._lost: socket.socket | None = None
+        self.answered = threading.Event()
+        super().__init__(path)
+
+    def _ask(self, near: socket.socket, far: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := near.recv(65536):
+                if self._words in chunk.partition(b"\r\n")[0]:
+                    head, _, body = chunk.partition(b"\r\n\r\n")
+                    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+                    while length and len(body) < int(length[1]):
+                        body += near.recv(65536)
+                    self._lost = far
+                    near.shutdown(socket.SHUT_RDWR)
+                    time.sleep(self._delay)
+                    chunk = head + b"\r\n\r\n" + body
+                far.sendall(chunk)
+            if far is not self._lost:
+                far.shutdown(socket.SHUT_WR)
+
+    def _answer(self, near: socket.socket, far: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while chunk := far.recv(65536):
+                if far is self._lost:
+                    self.answered.set()
+                near.sendall(chunk)
+            near.shutdown(socket.SHUT_WR)
 
 
 def _pump(source: socket.socket, sink: socket.socket, is_late: bool) -> None:

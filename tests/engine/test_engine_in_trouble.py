@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from tcunit import ContainerTestCase, Network
 from tcunit._docker import find_engine
@@ -17,7 +21,18 @@ from tcunit.reapers.sweep import left_by
 from tcunit.settings import Settings
 from tests.engine.environments.engines import engine_container, give_images
 from tests.engine.environments.programs import needs_local_engine
-from tests.engine.helpers import ROOT, EngineTest, environment, free_port, until
+from tests.engine.helpers import (
+    PATIENCE,
+    ROOT,
+    EngineTest,
+    engine,
+    environment,
+    free_port,
+    left_over,
+    sleeper,
+    until,
+)
+from tests.engine.relay import LosingRelay
 
 PORT, SMALL_PORT = free_port(), free_port()
 URL, SMALL_URL = (f"tcp://127.0.0.1:{port}" for port in (PORT, SMALL_PORT))
@@ -37,6 +52,105 @@ class Restarted(ContainerTestCase):
 
 unittest.main()
 """
+
+UNANSWERED = """
+import os, sys, time, unittest
+from tcunit import ContainerTestCase, DockerContainer
+from tcunit._docker import find_engine
+from tcunit._session import session_id
+from tcunit.reapers.sweep import left_by
+
+class Shop(ContainerTestCase):
+    box = DockerContainer("alpine").with_command("sleep 300")
+
+    def test(self):
+        raise AssertionError("it did not start")
+
+def left():
+    return len(left_by(find_engine(), session_id()))
+
+done = unittest.main(exit=False).result
+assert len(done.errors) == 1 and "creating the container tcunit-Shop-box-" in done.errors[0][1]
+print(session_id(), left(), flush=True)
+if sys.stdin.readline() == "wait\\n":
+    deadline = time.monotonic() + 20
+    while not left() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    print(left(), flush=True)
+"""
+
+
+@needs_local_engine
+class UnansweredTest(EngineTest):
+    """The connection is lost after a create was sent, and the engine makes the container later."""
+
+    def lost(self, delay: float, reapers: str, word: str) -> tuple[str, LosingRelay, list[str]]:
+        """How a process fared: its session, the relay, and what it had when."""
+        folder = self.enterContext(tempfile.TemporaryDirectory(prefix="tcu"))
+        relay = LosingRelay(Path(folder) / "e", "/containers/create?name=tcunit-Shop-", delay)
+        self.addCleanup(relay.close)
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", UNANSWERED],
+            cwd=ROOT, env=os.environ | {"DOCKER_HOST": relay.url, "TCUNIT_REAPERS": reapers},
+            input=f"{word}\n", capture_output=True, text=True, timeout=90,
+        )  # fmt: skip
+        self.assertEqual(0, done.returncode, done.stderr)
+        session, *left = done.stdout.split()
+        self.assertTrue(relay.answered.wait(PATIENCE))
+        return session, relay, left
+
+    def test_soon(self) -> None:
+        """It is waited for, and removed."""
+        session, _, left = self.lost(0.3, "none", "end")
+        self.assertEqual(["0"], left)
+        self.assertEqual([], left_over(session))
+
+    def test_while_the_process_lives(self) -> None:
+        """It is removed when the process ends."""
+        session, _, left = self.lost(4, "none", "wait")
+        self.assertEqual(["0", "1"], left)
+        self.assertEqual([], left_over(session))
+
+    def test_when_the_process_has_ended(self) -> None:
+        """The guard looks out for it."""
+        session, _, _ = self.lost(4, "guard", "end")
+        until(lambda: not left_over(session), "the guard to remove it")
+
+
+@needs_local_engine
+class RefusedTest(EngineTest):
+    """What a busy engine refuses at first."""
+
+    def test_removal(self) -> None:
+        """It is asked again to remove a container that it could not take apart at once."""
+        box = sleeper().start()
+        root = Path(engine().client.info()["DockerRootDir"])
+        file = root / "containers" / box.get_container_id() / "config.v2.json"
+        self.enterContext(unremovable(file))
+        api = engine().client.api
+        with mock.patch.object(api, "remove_container", wraps=api.remove_container) as asked:
+            box.stop()
+        self.assertGreater(asked.call_count, 1)
+        self.assertEqual([], left_over())
+
+
+@contextlib.contextmanager
+def unremovable(file: Path) -> Iterator[None]:
+    """Let nobody remove a file for half a second, or for this context if that is shorter."""
+
+    def give_back() -> None:
+        if file.exists():
+            subprocess.run(["chattr", "-i", file], check=True)
+
+    subprocess.run(["chattr", "+i", file], check=True)
+    timer = threading.Timer(0.5, give_back)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        give_back()
 
 
 @needs_local_engine
