@@ -21,6 +21,7 @@ from .images import Images
 from .options import parameters, refuse_unknown, split_options
 from .refusals import NotThere, Unanswered, translated
 from .resources import Resource
+from .streams import unshared
 
 if TYPE_CHECKING:
     import docker
@@ -301,7 +302,7 @@ class Engine(Archives):
     def follow_logs(self, container: str, *, stdout: bool, stderr: bool, since: float = 0.0) -> Any:
         """What a container logs from a moment on, as a stream of bytes that has ``close()``."""
         with translated(f"following the log of {container}"):
-            return self.client.api.logs(
+            return unshared(self.client.api).logs(
                 container, stdout=stdout, stderr=stderr, stream=True, follow=True,
                 since=since or None,
             )  # fmt: skip
@@ -331,7 +332,7 @@ class Engine(Archives):
     def events(self, filters: Json) -> Any:
         """The engine's events from now on, as a stream of dicts that has ``close()``."""
         with translated("subscribing to the engine's events"):
-            return self.client.api.events(filters=filters, decode=True)
+            return unshared(self.client.api).events(filters=filters, decode=True)
 
     def remove(self, kind: str, name: str, *, force: bool = False) -> None:
         """Remove something of a kind, by its id or name; no error if it is not there.

@@ -13,6 +13,22 @@ from .refusals import translated
 Json = dict[str, Any]
 
 PAUSE = 0.1  # how often it is looked whether to go on, in seconds
+CLOSED_AT_ONCE = ("http+docker://ssh", "http+docker://localnpipe")
+
+
+def unshared(api: Any) -> Any:
+    """The SDK's client, but with a connection for each request, which nobody else gets after it.
+
+    The SDK ends a stream by closing its socket. If the stream has just ended by itself, that may be
+    another request's by then: its connection was given back to be used again. By SSH and by a named
+    pipe it is shared all the same, because one of a single request cannot be read from there.
+    """
+    if api.base_url in CLOSED_AT_ONCE:
+        return api
+    found = object.__new__(type(api))
+    headers = type(api.headers)({**api.headers, "Connection": "close"})
+    vars(found).update(vars(api), headers=headers)
+    return found
 
 
 @contextlib.contextmanager
@@ -73,7 +89,8 @@ def posted(
     url = f"{api.base_url}/v{api.api_version}/{path}"
     sent = {"params": dict(params), "headers": dict(headers), "data": data}
     with translated(what):
-        answer = _answer(lambda: api.post(url, stream=True, timeout=None, **sent), is_cancelled)
+        asking = unshared(api)
+        answer = _answer(lambda: asking.post(url, stream=True, timeout=None, **sent), is_cancelled)
         with contextlib.closing(answer):
             try:
                 answer.raise_for_status()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from typing import Any
 from unittest import mock
@@ -13,7 +14,7 @@ from tcunit import ContainerTestCase, DockerContainer, wait
 from tcunit._docker.find import _connect, candidates
 from tcunit.settings import Settings
 
-from .helpers import EngineTest, engine, environment
+from .helpers import EngineTest, engine, environment, shell
 
 
 def redis() -> DockerContainer:
@@ -79,3 +80,13 @@ class RoundTripsTest(EngineTest):
             fresh.labelled("nobody=has")
             fresh.subnets()
         self.assertEqual([], made)
+
+    def test_stream_that_is_closed_late(self) -> None:
+        """To close a log's socket after its end disturbs nobody who asks something meanwhile."""
+        box = shell("exit 3").waiting_for(wait.for_exit(3))
+        identity = self.running(box).get_container_id()
+        stream = engine().follow_logs(identity, stdout=True, stderr=True)
+        used: socket.socket = stream._response.raw._fp.fp.raw._sock
+        self.assertEqual([], list(stream))
+        used.close()
+        self.assertEqual(identity, engine().inspect(identity)["Id"])
