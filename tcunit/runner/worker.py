@@ -27,9 +27,9 @@ from .. import timings
 from ..lifecycle.ahead import ahead
 from ..lifecycle.ledger import ledger
 from ..sharing import share_run_scope
+from .arguments import Arguments
 from .lookahead import Lookahead
 from .plan import Key, Unit, keys_of, leaves, turns_of, units_of
-from .program import Program
 from .recorder import Recorder
 
 __unittest = True
@@ -106,7 +106,7 @@ class Printed:
             file.close()
 
 
-class Worker(Program):
+class Worker(Arguments):
     """unittest's program, which runs what it is asked to run."""
 
     tb_locals: bool
