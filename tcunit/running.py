@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ._docker import Engine, ImageInfo, NotThere
+from ._docker import Engine, ImageInfo, NotThere, Stream
 from .addressed import Addressed
 from .connection import NetworkFacts
 from .errors import EngineError, NotStarted
@@ -40,7 +40,7 @@ class RunningNetwork:
 class LogFollower:
     """Collects what a container logs from a moment on, and says when there is more."""
 
-    def __init__(self, stream: Any, changed: threading.Event):
+    def __init__(self, stream: Stream, changed: threading.Event):
         self._stream, self._changed = stream, changed
         self._chunks: list[bytes] = []
         self._text, self._decoded = "", 0
@@ -63,8 +63,7 @@ class LogFollower:
 
     def close(self) -> None:
         """End the stream and its thread."""
-        with contextlib.suppress(Exception):  # already at its end
-            self._stream.close()
+        self._stream.close()
         self._thread.join(timeout=5)
 
 

@@ -19,6 +19,7 @@ from .lent import lent
 from .options import env_file, split_options
 from .refusals import NameTaken, NotThere, Unanswered
 from .resources import KINDS, Resource
+from .streams import Stream
 
 __all__ = [
     "KINDS",
@@ -27,8 +28,9 @@ __all__ = [
     "ImageInfo",
     "NameTaken",
     "NotThere",
-    "Unanswered",
     "Resource",
+    "Stream",
+    "Unanswered",
     "active_context",
     "candidates",
     "connect_as",

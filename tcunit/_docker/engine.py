@@ -18,10 +18,11 @@ from . import resources
 from .archives import Archives
 from .frames import pieces, source_of
 from .images import Images
-from .options import parameters, refuse_unknown, split_options
+from .networks import Networks
+from .options import split_options
 from .refusals import NotThere, Unanswered, translated
 from .resources import Resource
-from .streams import unshared
+from .streams import Stream, unshared
 
 if TYPE_CHECKING:
     import docker
@@ -38,7 +39,7 @@ FREEZE_LIMIT = 5.0
 
 
 @dataclass
-class Engine(Archives):
+class Engine(Archives, Networks):
     """A Docker engine that answered, and the calls made to it."""
 
     url: str
@@ -124,72 +125,6 @@ class Engine(Archives):
     def default_network(self) -> str:
         """The network of a container that names none."""
         return "podman" if self.is_podman else "bridge"
-
-    # -- networks -------------------------------------------------------------------------------
-
-    def create_network(self, name: str, labels: Mapping[str, str], options: Json) -> str:
-        """Create a network and return its id."""
-        with translated(f"creating the network {name}"):
-            refuse_unknown(options, parameters(self.client.api.create_network), "network")
-            created: Json = self.client.api.create_network(
-                name, labels=dict(labels), check_duplicate=True, **options
-            )
-            return str(created["Id"])
-
-    def inspect_network(self, network: str) -> Json:
-        """What the engine knows of a network."""
-        with translated(f"looking at the network {network}"):
-            found: Json = self.client.api.inspect_network(network)
-            return found
-
-    def podman_interface(self, network: str) -> str:
-        """The bridge of a network of Podman, which Docker's API has no word for."""
-        api = self.client.api
-        url = f"{api.base_url}/v4.0.0/libpod/networks/{network}/json"
-        with translated(f"looking at the network {network}"):
-            answer = api.get(url, timeout=api.timeout)
-            return str(answer.json().get("network_interface") or "") if answer.ok else ""
-
-    def connect(self, network: str, container: str, aliases: Sequence[str]) -> None:
-        """Connect a container to a further network."""
-        with translated(f"connecting {container} to the network {network}"):
-            self.client.api.connect_container_to_network(
-                container, network, aliases=list(aliases) or None
-            )
-
-    def disconnect(self, network: str, container: str) -> None:
-        """Disconnect a container from a network, also one that has ended."""
-        with translated(f"disconnecting {container} from the network {network}"):
-            self.client.api.disconnect_container_from_network(container, network, force=True)
-
-    def subnets(self) -> list[str]:
-        """The address ranges of all networks."""
-        with translated("listing the networks"):
-            networks = self.client.api.networks()
-        pools = [pool for each in networks for pool in (each.get("IPAM") or {}).get("Config") or ()]
-        return [pool["Subnet"] for pool in pools if pool.get("Subnet")]
-
-    def free_network(self, network: str) -> None:
-        """Disconnect a network from all containers that are on it; they live on."""
-        with contextlib.suppress(EngineError):
-            for container in self.inspect_network(network).get("Containers") or ():
-                with contextlib.suppress(EngineError):
-                    self.disconnect(network, container)
-
-    def remove_network(self, network: str) -> None:
-        """Remove a network; no error if it is not there.
-
-        Containers that are still on it, which somebody else has connected, are disconnected.
-        """
-        try:
-            self._remove_network(network)
-        except EngineError:
-            self.free_network(network)
-            self._remove_network(network)
-
-    def _remove_network(self, network: str) -> None:
-        with contextlib.suppress(NotThere), translated(f"removing the network {network}"):
-            self.client.api.remove_network(network)
 
     # -- containers -----------------------------------------------------------------------------
 
@@ -299,13 +234,16 @@ class Engine(Archives):
             logged: bytes = self.client.api.logs(container, stdout=stdout, stderr=stderr, **kw)
             return logged
 
-    def follow_logs(self, container: str, *, stdout: bool, stderr: bool, since: float = 0.0) -> Any:
-        """What a container logs from a moment on, as a stream of bytes that has ``close()``."""
+    def follow_logs(
+        self, container: str, *, stdout: bool, stderr: bool, since: float = 0.0
+    ) -> Stream:
+        """What a container logs from a moment on, in bytes."""
         with translated(f"following the log of {container}"):
-            return unshared(self.client.api).logs(
+            given = unshared(self.client.api).logs(
                 container, stdout=stdout, stderr=stderr, stream=True, follow=True,
                 since=since or None,
             )  # fmt: skip
+            return Stream(given)
 
     def exec(
         self, container: str, command: str | Sequence[str], **options: Any
@@ -329,10 +267,10 @@ class Engine(Archives):
                         each.close()
             return int(api.exec_inspect(created["Id"])["ExitCode"]), chunks
 
-    def events(self, filters: Json) -> Any:
-        """The engine's events from now on, as a stream of dicts that has ``close()``."""
+    def events(self, filters: Json) -> Stream:
+        """The engine's events from now on, as dicts."""
         with translated("subscribing to the engine's events"):
-            return unshared(self.client.api).events(filters=filters, decode=True)
+            return Stream(unshared(self.client.api).events(filters=filters, decode=True))
 
     def remove(self, kind: str, name: str, *, force: bool = False) -> None:
         """Remove something of a kind, by its id or name; no error if it is not there.

@@ -13,17 +13,39 @@ from .refusals import translated
 Json = dict[str, Any]
 
 PAUSE = 0.1  # how often it is looked whether to go on, in seconds
-CLOSED_AT_ONCE = ("http+docker://ssh", "http+docker://localnpipe")
+NOT_FOR_ONE_REQUEST = ("http+docker://ssh", "http+docker://localnpipe")
+
+
+class Stream:
+    """What the engine tells bit by bit, until it ends or is closed.
+
+    Args:
+        given: the SDK's stream, of a client that is :func:`unshared`.
+    """
+
+    def __init__(self, given: Any) -> None:
+        self._given = given
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._given)
+
+    def close(self) -> None:
+        """End it, also from another thread than the one that reads; no error if it has ended."""
+        with contextlib.suppress(Exception):
+            # The SDK cannot close what comes through an ssh, which this stream has for itself.
+            ssh = getattr(self._given._response.raw._fp.fp, "channel", None)
+            (self._given if ssh is None else ssh).close()
 
 
 def unshared(api: Any) -> Any:
     """The SDK's client, but with a connection for each request, which nobody else gets after it.
 
     The SDK ends a stream by closing its socket. If the stream has just ended by itself, that may be
-    another request's by then: its connection was given back to be used again. By SSH and by a named
-    pipe it is shared all the same, because one of a single request cannot be read from there.
+    another request's by then: its connection was given back to be used again. By SSH each request
+    has one of its own anyhow. By a named pipe it is shared all the same: one of a single request
+    cannot be read from there.
     """
-    if api.base_url in CLOSED_AT_ONCE:
+    if api.base_url in NOT_FOR_ONE_REQUEST:
         return api
     found = object.__new__(type(api))
     headers = type(api.headers)({**api.headers, "Connection": "close"})
@@ -97,7 +119,7 @@ def posted(
             except requests.HTTPError as error:
                 docker.errors.create_api_error_from_http_exception(error)
             lines: Any = json_stream(answer.iter_content(None))
-            with given_up_with(is_cancelled, CancellableStream(lines, answer).close):
+            with given_up_with(is_cancelled, Stream(CancellableStream(lines, answer)).close):
                 yield lines
 
 

@@ -10,9 +10,8 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
-from .._docker import Engine
+from .._docker import Engine, Stream
 from .._session import SESSION_LABEL, session_id
 from ..errors import EngineError
 
@@ -28,7 +27,7 @@ class EventStream:
         self._lock = threading.Lock()
         self._listeners: dict[str, Listener] = {}
         self._users = 0
-        self._stream: Any = None
+        self._stream: Stream | None = None
         self._thread: threading.Thread | None = None
 
     @contextlib.contextmanager
@@ -79,8 +78,7 @@ class EventStream:
     def _close(self) -> threading.Thread | None:
         stream, self._stream = self._stream, None
         if stream is not None:
-            with contextlib.suppress(Exception):  # already at its end
-                stream.close()
+            stream.close()
         return self._thread
 
 

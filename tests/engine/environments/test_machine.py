@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import unittest
 
 from tests.engine.environments.machines import another_root, by_ssh, by_tcp, can_ssh
-from tests.engine.environments.programs import local_socket, needs_local_engine, probe_here
+from tests.engine.environments.programs import (
+    local_socket,
+    needs_local_engine,
+    probe_here,
+    run_here,
+)
 from tests.engine.environments.report import EnvironmentTest, Report
 from tests.engine.helpers import EngineTest
 
@@ -57,10 +63,17 @@ class MachineTest(EngineTest, EnvironmentTest):
         with by_ssh() as (url, path):
             # The SDK leaves each ssh that it starts to the garbage collector.
             report = probe_here(DOCKER_HOST=url, path=path, warnings="ignore::ResourceWarning")
+            threads = run_here(
+                "tests.engine.environments.followed",
+                path=path, warnings="ignore::ResourceWarning", DOCKER_HOST=url,
+                TESTCONTAINERS_RYUK_DISABLED="true",
+            )  # fmt: skip
         self.assertEqual(("ssh", "127.0.0.1"), self.way(report))
         self.assert_environment(
             "`ssh://` to the same engine", report, default="bridge_ip", working=ALL
         )
+        # Streams that nobody can close would have left theirs, and five seconds each.
+        self.assertEqual(["MainThread"], json.loads(threads))
 
     def way(self, report: Report) -> tuple[str, str]:
         """How the engine was reached, and where."""
