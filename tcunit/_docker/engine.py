@@ -22,7 +22,7 @@ from .networks import Networks
 from .options import split_options
 from .refusals import NotThere, Unanswered, translated
 from .resources import Resource
-from .streams import Stream, unshared
+from .streams import Stream
 
 if TYPE_CHECKING:
     import docker
@@ -239,7 +239,7 @@ class Engine(Archives, Networks):
     ) -> Stream:
         """What a container logs from a moment on, in bytes."""
         with translated(f"following the log of {container}"):
-            given = unshared(self.client.api).logs(
+            given = self.client.api.logs(
                 container, stdout=stdout, stderr=stderr, stream=True, follow=True,
                 since=since or None,
             )  # fmt: skip
@@ -270,7 +270,7 @@ class Engine(Archives, Networks):
     def events(self, filters: Json) -> Stream:
         """The engine's events from now on, as dicts."""
         with translated("subscribing to the engine's events"):
-            return Stream(unshared(self.client.api).events(filters=filters, decode=True))
+            return Stream(self.client.api.events(filters=filters, decode=True))
 
     def remove(self, kind: str, name: str, *, force: bool = False) -> None:
         """Remove something of a kind, by its id or name; no error if it is not there.

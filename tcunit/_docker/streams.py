@@ -13,18 +13,21 @@ from .refusals import translated
 Json = dict[str, Any]
 
 PAUSE = 0.1  # how often it is looked whether to go on, in seconds
-NOT_FOR_ONE_REQUEST = ("http+docker://ssh", "http+docker://localnpipe")
 
 
 class Stream:
     """What the engine tells bit by bit, until it ends or is closed.
 
+    The SDK closes its socket for that. If it has just ended by itself, its connection would have
+    been given back by then and be another request's, so this one's is given back to nobody.
+
     Args:
-        given: the SDK's stream, of a client that is :func:`unshared`.
+        given: the SDK's stream, of which nothing was read yet.
     """
 
     def __init__(self, given: Any) -> None:
-        self._given = given
+        self._given, self._answer = given, given._response.raw
+        self._answer._pool = None
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self._given)
@@ -33,24 +36,10 @@ class Stream:
         """End it, also from another thread than the one that reads; no error if it has ended."""
         with contextlib.suppress(Exception):
             # The SDK cannot close what comes through an ssh, which this stream has for itself.
-            ssh = getattr(self._given._response.raw._fp.fp, "channel", None)
+            ssh = getattr(self._answer._fp.fp, "channel", None)
             (self._given if ssh is None else ssh).close()
-
-
-def unshared(api: Any) -> Any:
-    """The SDK's client, but with a connection for each request, which nobody else gets after it.
-
-    The SDK ends a stream by closing its socket. If the stream has just ended by itself, that may be
-    another request's by then: its connection was given back to be used again. By SSH each request
-    has one of its own anyhow. By a named pipe it is shared all the same: one of a single request
-    cannot be read from there.
-    """
-    if api.base_url in NOT_FOR_ONE_REQUEST:
-        return api
-    found = object.__new__(type(api))
-    headers = type(api.headers)({**api.headers, "Connection": "close"})
-    vars(found).update(vars(api), headers=headers)
-    return found
+        with contextlib.suppress(Exception):
+            self._answer.close()
 
 
 @contextlib.contextmanager
@@ -111,15 +100,14 @@ def posted(
     url = f"{api.base_url}/v{api.api_version}/{path}"
     sent = {"params": dict(params), "headers": dict(headers), "data": data}
     with translated(what):
-        asking = unshared(api)
-        answer = _answer(lambda: asking.post(url, stream=True, timeout=None, **sent), is_cancelled)
-        with contextlib.closing(answer):
+        answer = _answer(lambda: api.post(url, stream=True, timeout=None, **sent), is_cancelled)
+        lines: Any = json_stream(answer.iter_content(None))
+        with contextlib.closing(Stream(CancellableStream(lines, answer))) as stream:
             try:
                 answer.raise_for_status()
             except requests.HTTPError as error:
                 docker.errors.create_api_error_from_http_exception(error)
-            lines: Any = json_stream(answer.iter_content(None))
-            with given_up_with(is_cancelled, Stream(CancellableStream(lines, answer)).close):
+            with given_up_with(is_cancelled, stream.close):
                 yield lines
 
 
