@@ -23,7 +23,7 @@ from tcunit._docker import Engine
 from tcunit._session import NAME_LABEL, SESSION_LABEL
 from tcunit.cli import main
 from tcunit.errors import SettingError
-from tcunit.reapers import guard, ryuk
+from tcunit.reapers import guard, ryuk_client
 from tcunit.reapers.dead import all_remains
 from tcunit.reapers.lock import is_alive, lock_path
 from tcunit.reapers.sweep import left_by, remove_all, ryuk_name, ryuks_of, sweep
@@ -502,11 +502,11 @@ class RyukTest(EngineTest):
         """What would match more than one resource of ours cannot be made."""
         self.assertEqual(
             b"label=org.testcontainers.tcunit.own%3Ds%2Fa%26b\n",
-            ryuk.filter_line("s", "a&b"),
+            ryuk_client.filter_line("s", "a&b"),
         )
         for session, name in (("", "n"), ("s", "")):
             with self.subTest(session=session, name=name), self.assertRaises(ValueError):
-                ryuk.filter_line(session, name)
+                ryuk_client.filter_line(session, name)
 
     def test_it_acknowledges_lines_and_not_empty_ones(self) -> None:
         """An ACK for each line, one that cannot be parsed included, and none for an empty one."""

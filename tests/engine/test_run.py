@@ -304,8 +304,8 @@ class WorkersTest(SuiteTest):
         class Base:
             box = sleeper()
             def test_1(self):
-                Path(f"{type(self).__name__[0]}.ready").write_text(str(os.getpid()))
                 try:
+                    Path(f"{type(self).__name__[0]}.ready").write_text(str(os.getpid()))
                     time.sleep(60)
                 except KeyboardInterrupt:
                     if Path("stubborn").exists():
