@@ -17,6 +17,7 @@ from .docker_image import DockerImage
 from .errors import DeclarationError, EngineError, PortError, StartError
 from .faults import Faults
 from .images import short_name
+from .inspected import state_of
 from .launching import Launching, StartFrom
 from .lifecycle.ahead import file_stamps, is_foreign, why_not_ahead
 from .lifecycle.alone import StartsAlone
@@ -286,9 +287,11 @@ class DockerContainer(StartsAlone, Copying, Faults):
         """The files that it mounts, as they are now."""
         return file_stamps(self._prepared or self._request)
 
-    def life(self) -> object:
+    def life(self, *, as_seen: bool = False) -> object:
         """Whether it runs, since when, and how it ended."""
-        state = self.running.state()
+        running = self.running
+        is_known = as_seen and running.exit_told() is None
+        state = state_of(running.info) if is_known else running.state()
         return state.running, state.restarts, state.exit_code, state.finished_at
 
     # -- between tests ----------------------------------------------------------------------------

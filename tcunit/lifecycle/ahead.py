@@ -156,12 +156,13 @@ class EarlyStart:
                 after._thread.join()
             if not self._is_given_up:
                 self.fixture.start_ahead()
-                self._life = self._lives()
+                self._life = self._lives(as_seen=True)
         except BaseException as error:  # shown by the class's own start, if it comes again
             self._error = error
 
-    def _lives(self) -> dict[Declared, object]:
-        return {thing: thing.life() for thing in self.fixture.things() if thing.scope == "class"}
+    def _lives(self, *, as_seen: bool = False) -> dict[Declared, object]:
+        things = [thing for thing in self.fixture.things() if thing.scope == "class"]
+        return {thing: thing.life(as_seen=as_seen) for thing in things}
 
     def why_unusable(self, settings: Settings) -> str:
         """Why the class must start anew, asked when its turn has come; empty if it need not."""

@@ -243,8 +243,12 @@ class Declared(ABC):
         """What its start takes from files of this machine: another value if that has changed."""
         return None
 
-    def life(self) -> object:
-        """What it is living: another value once it has ended, was started again, or is gone."""
+    def life(self, *, as_seen: bool = False) -> object:
+        """What it is living: another value once it has ended, was started again, or is gone.
+
+        Args:
+            as_seen: as its start saw it last, without a look at what became of it since.
+        """
         return None
 
     def kept(self) -> Iterable[Entry]:

@@ -28,9 +28,9 @@ SEEN = {}
 def sleeper():
     return DockerContainer("alpine").with_command("sleep 300")
 
-def there(name):
+def there(name, attribute=""):
     "The ids of the running containers of a class of this run."
-    found = engine().client.api.containers(filters={"name": f"tcunit-{name}_UNIQUE-"})
+    found = engine().client.api.containers(filters={"name": f"tcunit-{name}_UNIQUE-{attribute}"})
     return [each["Id"] for each in found]
 
 def see(name):
@@ -175,6 +175,43 @@ class LookaheadTest(SuiteTest):
                 def test_1(self):
                     until(lambda: not there("E"), "the removal")
             """, 5)  # fmt: skip
+
+    def test_job(self) -> None:
+        """What has ended as it should is used."""
+        self.assert_passes("""
+            class A_UNIQUE(ContainerTestCase):
+                box = sleeper()
+                def test_1(self):
+                    see("B")
+                    engine().exec(SEEN["B"][0], ["touch", "/go"])
+            class B_UNIQUE(ContainerTestCase):
+                job = (
+                    DockerContainer("alpine")
+                    .with_command(["sh", "-c", "until [ -e /go ]; do sleep 0.1; done; exit 3"])
+                    .waiting_for(wait.for_exit(3))
+                )
+                def test_1(self):
+                    self.assertEqual(SEEN["B"], [self.job.get_container_id()])
+            """, 2)  # fmt: skip
+
+    def test_died_before_the_rest_was_ready(self) -> None:
+        """It is started anew, although nobody has looked at it since it was ready."""
+        self.assert_passes("""
+            class A_UNIQUE(ContainerTestCase):
+                box = sleeper()
+                def test_1(self):
+                    until(lambda: there("B", "box") and there("B", "slow"), "B")
+                    engine().kill(there("B", "box")[0], "SIGKILL")
+            class B_UNIQUE(ContainerTestCase):
+                box = sleeper()
+                slow = (
+                    DockerContainer("alpine")
+                    .with_command(["sh", "-c", "sleep 2; touch /ready; sleep 300"])
+                    .waiting_for(wait.for_file("/ready"))
+                )
+                def test_1(self):
+                    self.assertRunning(self.box)
+            """, 2)  # fmt: skip
 
     def test_shared_by_the_run(self) -> None:
         """What lives for the run starts once, for whichever class comes first."""
