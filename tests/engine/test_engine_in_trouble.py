@@ -54,11 +54,10 @@ unittest.main()
 """
 
 UNANSWERED = """
-import os, sys, time, unittest
+import sys, unittest
 from tcunit import ContainerTestCase, DockerContainer
-from tcunit._docker import find_engine
 from tcunit._session import session_id
-from tcunit.reapers.sweep import left_by
+from tests.engine.helpers import left_over, until
 
 class Shop(ContainerTestCase):
     box = DockerContainer("alpine").with_command("sleep 300")
@@ -66,17 +65,11 @@ class Shop(ContainerTestCase):
     def test(self):
         raise AssertionError("it did not start")
 
-def left():
-    return len(left_by(find_engine(), session_id()))
-
 done = unittest.main(exit=False).result
 assert len(done.errors) == 1 and "creating the container tcunit-Shop-box-" in done.errors[0][1]
-print(session_id(), left(), flush=True)
+print(session_id(), len(left_over()), flush=True)
 if sys.stdin.readline() == "wait\\n":
-    deadline = time.monotonic() + 20
-    while not left() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    print(left(), flush=True)
+    print(len(until(left_over, "the container")), flush=True)
 """
 
 
@@ -84,8 +77,8 @@ if sys.stdin.readline() == "wait\\n":
 class UnansweredTest(EngineTest):
     """The connection is lost after a create was sent, and the engine makes the container later."""
 
-    def lost(self, delay: float, reapers: str, word: str) -> tuple[str, LosingRelay, list[str]]:
-        """How a process fared: its session, the relay, and what it had when."""
+    def lost(self, delay: float, reapers: str, word: str) -> tuple[str, list[str]]:
+        """How a process fared: its session, and how much it had when."""
         folder = self.enterContext(tempfile.TemporaryDirectory(prefix="tcu"))
         relay = LosingRelay(Path(folder) / "e", "/containers/create?name=tcunit-Shop-", delay)
         self.addCleanup(relay.close)
@@ -97,23 +90,23 @@ class UnansweredTest(EngineTest):
         self.assertEqual(0, done.returncode, done.stderr)
         session, *left = done.stdout.split()
         self.assertTrue(relay.answered.wait(PATIENCE))
-        return session, relay, left
+        return session, left
 
     def test_soon(self) -> None:
         """It is waited for, and removed."""
-        session, _, left = self.lost(0.3, "none", "end")
+        session, left = self.lost(0.3, "none", "end")
         self.assertEqual(["0"], left)
         self.assertEqual([], left_over(session))
 
     def test_while_the_process_lives(self) -> None:
         """It is removed when the process ends."""
-        session, _, left = self.lost(4, "none", "wait")
+        session, left = self.lost(4, "none", "wait")
         self.assertEqual(["0", "1"], left)
         self.assertEqual([], left_over(session))
 
     def test_when_the_process_has_ended(self) -> None:
         """The guard looks out for it."""
-        session, _, _ = self.lost(4, "guard", "end")
+        session, _ = self.lost(4, "guard", "end")
         until(lambda: not left_over(session), "the guard to remove it")
 
 

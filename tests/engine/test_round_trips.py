@@ -86,7 +86,7 @@ class RoundTripsTest(EngineTest):
         box = shell("exit 3").waiting_for(wait.for_exit(3))
         identity = self.running(box).get_container_id()
         stream = engine().follow_logs(identity, stdout=True, stderr=True)
-        used: socket.socket = stream._given._response.raw._fp.fp.raw._sock
+        used: socket.socket = stream._answer._fp.fp.raw._sock
         self.assertEqual([], list(stream))
         used.close()
         self.assertEqual(identity, engine().inspect(identity)["Id"])
