@@ -8,7 +8,13 @@ import re
 import socket
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+from .helpers import PATIENCE
+
+Change = Callable[[bytes, socket.socket, socket.socket], bytes]
+"""Makes of a chunk, on its way from one socket to another, what is passed on."""
 
 
 class Relay:
@@ -57,14 +63,18 @@ class Relay:
             far = socket.socket(socket.AF_UNIX)
             far.connect(self._engine)
             self._open += [near, far]
-            for pump in (self._ask, self._answer):
-                threading.Thread(target=pump, args=(near, far), daemon=True).start()
+            for way in ((near, far, self._asked), (far, near, self._answered)):
+                threading.Thread(target=_pump, args=way, daemon=True).start()
 
-    def _ask(self, near: socket.socket, far: socket.socket) -> None:
-        _pump(near, far, False)
+    def _asked(self, chunk: bytes, near: socket.socket, far: socket.socket) -> bytes:
+        """What is passed on of what was asked."""
+        return chunk
 
-    def _answer(self, near: socket.socket, far: socket.socket) -> None:
-        _pump(far, near, self._is_late)
+    def _answered(self, chunk: bytes, far: socket.socket, near: socket.socket) -> bytes:
+        """What is passed on of the answer."""
+        if self._is_late and chunk.startswith(b"HTTP/1.1 101 ") and chunk.endswith(b"\r\n\r\n"):
+            chunk += far.recv(65536)
+        return chunk
 
 
 class LosingRelay(Relay):
@@ -84,37 +94,30 @@ class LosingRelay(Relay):
         self.answered = threading.Event()
         super().__init__(path)
 
-    def _ask(self, near: socket.socket, far: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while chunk := near.recv(65536):
-                if self._words in chunk.partition(b"\r\n")[0]:
-                    head, _, body = chunk.partition(b"\r\n\r\n")
-                    length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
-                    while length and len(body) < int(length[1]):
-                        body += near.recv(65536)
-                    self._lost = far
-                    near.shutdown(socket.SHUT_RDWR)
-                    time.sleep(self._delay)
-                    chunk = head + b"\r\n\r\n" + body
-                far.sendall(chunk)
-            if far is not self._lost:
-                far.shutdown(socket.SHUT_WR)
+    def _asked(self, chunk: bytes, near: socket.socket, far: socket.socket) -> bytes:
+        if self._words not in chunk.partition(b"\r\n")[0]:
+            return chunk
+        head, _, body = chunk.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        while length and len(body) < int(length[1]):
+            body += near.recv(65536)
+        self._lost = far
+        near.shutdown(socket.SHUT_RDWR)
+        time.sleep(self._delay)
+        far.sendall(head + b"\r\n\r\n" + body)
+        self.answered.wait(PATIENCE)  # who hangs up before would take the request back
+        return b""
 
-    def _answer(self, near: socket.socket, far: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while chunk := far.recv(65536):
-                if far is self._lost:
-                    self.answered.set()
-                near.sendall(chunk)
-            near.shutdown(socket.SHUT_WR)
+    def _answered(self, chunk: bytes, far: socket.socket, near: socket.socket) -> bytes:
+        if far is self._lost:
+            self.answered.set()
+        return chunk
 
 
-def _pump(source: socket.socket, sink: socket.socket, is_late: bool) -> None:
+def _pump(source: socket.socket, sink: socket.socket, change: Change) -> None:
     with contextlib.suppress(OSError):
         while chunk := source.recv(65536):
-            if is_late and chunk.startswith(b"HTTP/1.1 101 ") and chunk.endswith(b"\r\n\r\n"):
-                chunk += source.recv(65536)
-            sink.sendall(chunk)
+            sink.sendall(change(chunk, source, sink))
         sink.shutdown(socket.SHUT_WR)
 
 
